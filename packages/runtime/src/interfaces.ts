@@ -90,6 +90,8 @@ export interface Disk {
   /** Writes to a temporary name, syncs, renames over `path` and syncs the folder. */
   replaceFile(path: string, data: Buffer): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** fsync of a folder: when this resolves, files created, renamed and removed in it before survive power loss as such. */
+  syncFolder(folder: string): Promise<void>;
   remove(path: string): Promise<void>;
   list(folder: string): Promise<string[]>;
   makeFolder(path: string): Promise<void>;

@@ -69,6 +69,7 @@ export const realDisk: Disk = {
     await syncFolder(dirname(path));
   },
   rename: (from, to) => rename(from, to),
+  syncFolder,
   remove: (path) => rm(path, { force: true }),
   list: (folder) => readdir(folder),
   makeFolder: async (path) => {
