@@ -1,3 +1,5 @@
+export { detachFromStarter, isBackgroundProcess, relayBackgroundStart } from './background.ts';
+export { type DaemonOptions, parseCommandLine } from './commandLine.ts';
 export {
   Config,
   type ConfigReport,
@@ -6,8 +8,10 @@ export {
   type ParseConfigOptions,
   parseConfig,
 } from './config.ts';
+export { type DaemonContext, type DaemonDefinition, type RunningDaemon, runDaemon } from './daemon.ts';
 export { realEnvironment } from './environment.ts';
 export type * from './interfaces.ts';
+export { createLogger, type Logger, type LoggerOptions } from './log.ts';
 export { parseCFloat, parseCInteger, parseSize } from './numbers.ts';
 export { realClock, realRandom } from './realClock.ts';
 export { realDisk } from './realDisk.ts';

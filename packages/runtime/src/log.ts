@@ -1,0 +1,35 @@
+import { destination, type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
+import { openSyslog, writeSyslog } from './native.ts';
+
+export type { Logger } from 'pino';
+
+export interface LoggerOptions {
+  /** Program name as shown in the log (`SYSLOG_IDENT`). */
+  name: string;
+  /** `terminal`: human-readable on standard error; `syslog`: the system's log; otherwise JSON lines appended to this file. */
+  target: 'terminal' | 'syslog' | { file: string };
+  level?: 'debug' | 'info' | 'warn' | 'error';
+}
+
+/** Sends each JSON record's message to syslog, further fields behind it as JSON. */
+function syslogStream(name: string): { write(record: string): void } {
+  openSyslog(name);
+  return {
+    write(record) {
+      const { level, msg, time: _time, pid: _pid, hostname: _hostname, name: _name, ...rest } = JSON.parse(record);
+      const priority = level >= 50 ? 3 : level >= 40 ? 4 : level >= 30 ? 5 : 7;
+      writeSyslog(priority, Object.keys(rest).length > 0 ? `${msg} ${JSON.stringify(rest)}` : String(msg));
+    },
+  };
+}
+
+/** A pino logger for a daemon. */
+export function createLogger(options: LoggerOptions): Logger {
+  const settings = { name: options.name, level: options.level ?? 'info' };
+  if (options.target === 'terminal') {
+    return pino(settings, pretty({ destination: 2, sync: true, ignore: 'hostname', translateTime: 'SYS:HH:MM:ss.l' }));
+  }
+  if (options.target === 'syslog') return pino(settings, syslogStream(options.name));
+  return pino(settings, destination({ dest: options.target.file, append: true, sync: true, mkdir: true }));
+}
