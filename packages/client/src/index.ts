@@ -1,1 +1,2 @@
-export {};
+export type * from './contracts.ts';
+export type * from './types.ts';
