@@ -249,10 +249,22 @@ export interface ChunkService {
   readonly counters: Readonly<ChunkCounters>;
 }
 
+/** The changelog operations that arise here, in the form of `Operation` of `@alces/metadata`. */
+export type ChunkEntry =
+  | { op: 'CHUNKADD'; chunkid: number; version: number; lockedto: number }
+  | { op: 'CHUNKDEL'; chunkid: number; version: number }
+  | { op: 'SETVERSION'; chunkid: number; version: number }
+  | { op: 'UNLOCK'; chunkid: number }
+  | { op: 'ROLLBACK'; inode: number; index: number; prevchunkid: number; chunkid: number }
+  | { op: 'SETFILECHUNK'; inode: number; index: number; chunkid: number }
+  | { op: 'ARCHCHG'; inode: number; uid: number; cmd: number; changed: number; unchanged: number; denied: number }
+  /** `csop`: 0 add, 1 delete, 2 new address, 3 new id, 4 maintenance on, 5 off, 6 temporary. */
+  | { op: 'CSDBOP'; csop: number; ip: number; port: number; arg: number };
+
 /** What the chunk side asks of the rest of the master. */
 export interface ChunkServiceHost {
-  /** Applies a changelog entry that arose here (for instance `SETVERSION(5,3)`) to metadata and journal; must succeed. */
-  commit(entry: string): void;
+  /** Applies a changelog entry that arose here to metadata and journal, with the present time; must succeed. */
+  commit(entry: ChunkEntry): void;
   /**
    * Runs `run` when every entry appended so far is as safe as the journal's protocol demands (at once if it is already). Calls
    * keep their order. Commands to chunkservers go out only then: a DELETE must never outlive the entry that allowed it.
