@@ -11,7 +11,9 @@ export {
 export { type DaemonContext, type DaemonDefinition, type RunningDaemon, runDaemon } from './daemon.ts';
 export { realEnvironment } from './environment.ts';
 export type * from './interfaces.ts';
+export { LockFile } from './lockFile.ts';
 export { createLogger, type Logger, type LoggerOptions } from './log.ts';
+export { tryLockFile } from './native.ts';
 export { parseCFloat, parseCInteger, parseSize } from './numbers.ts';
 export { realClock, realRandom } from './realClock.ts';
 export { realDisk } from './realDisk.ts';
