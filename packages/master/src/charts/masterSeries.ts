@@ -1,0 +1,46 @@
+import type { SeriesDefinition } from './engine.ts';
+
+const add = (name: string, id: string): SeriesDefinition => ({ name, id, mode: 'add' });
+const max = (name: string, id: string): SeriesDefinition => ({ name, id, mode: 'max' });
+
+/** The series of the master in the order of their numbers (spec 70 §5.3). */
+export const MASTER_SERIES: readonly SeriesDefinition[] = [
+  add('ucpu', 'UCPU'),
+  add('scpu', 'SCPU'),
+  add('delete', 'DELC'),
+  add('replicate', 'REPC'),
+  add('statfs', 'STFS'),
+  add('getattr', 'GATR'),
+  add('setattr', 'SATR'),
+  add('lookup', 'LOOK'),
+  add('mkdir', 'MKDI'),
+  add('rmdir', 'RMDI'),
+  add('symlink', 'SLNK'),
+  add('readlink', 'RLNK'),
+  add('mknod', 'MKND'),
+  add('unlink', 'UNLK'),
+  add('rename', 'RENA'),
+  add('link', 'LINK'),
+  add('readdir', 'RDIR'),
+  add('open', 'OPEN'),
+  add('read', 'READ'),
+  add('write', 'WRIT'),
+  max('memoryrss', 'MEMR'),
+  add('prcvd', 'PRCV'),
+  add('psent', 'PSNT'),
+  add('brcvd', 'BRCV'),
+  add('bsent', 'BSNT'),
+  max('memoryvirt', 'MEMV'),
+  max('usedspace', 'USPC'),
+  max('totalspace', 'TSPC'),
+  add('create', 'NEWC'),
+  add('change', 'INTC'),
+  add('delete_ok', 'DELO'),
+  add('delete_err', 'DELE'),
+  add('replicate_ok', 'REPO'),
+  add('replicate_err', 'REPE'),
+  add('create_ok', 'NEWO'),
+  add('create_err', 'NEWE'),
+  add('change_ok', 'INTO'),
+  add('change_err', 'INTE'),
+];
