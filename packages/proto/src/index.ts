@@ -1,1 +1,10 @@
-export {};
+export * from './attr.ts';
+export * from './catalogue/index.ts';
+export * from './constants.ts';
+export * from './crc.ts';
+export * from './errors.ts';
+export * from './flags.ts';
+export * from './framing.ts';
+export type { DecodeContext, Direction, FieldsOf, Layout, Link, Message } from './message.ts';
+export * from './status.ts';
+export * from './version.ts';

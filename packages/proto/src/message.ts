@@ -1,0 +1,220 @@
+/** Declares messages: joins the compiled layouts of a message, and picks among them when decoding. */
+import { type Codec, compile } from './compile.ts';
+import { DecodeError, EncodeError } from './errors.ts';
+import { FRAME_HEADER_BYTES, writeFrameHeader } from './framing.ts';
+import type { FieldMap, Shape } from './schema.ts';
+import { fixedSize, fixedSizeOfFields, minSizeOfFields } from './sizes.ts';
+
+/** A TCP link (spec 00 §1.1): ML metalogger-master, CS chunkserver-master, CL client-master, DATA chunkserver's port. */
+export type Link = 'ML' | 'CS' | 'CL' | 'DATA';
+
+/** `request` goes to the listening side of the link, `reply` comes from it, whether it was asked for or not. */
+export type Direction = 'request' | 'reply' | 'both';
+
+/** What a decoder may need to know beside the payload. */
+export interface DecodeContext {
+  /** Wire version of the sender, where layouts of the same length depend on it. */
+  readonly peerVersion?: number;
+  /** The layout to use, when the decoder's caller knows it (e.g. because it asked for it). */
+  readonly layout?: string;
+}
+
+/** Says whether a payload has this layout; asked after the lengths and fixed values of the declaration were compared. */
+export type Match = (payload: Buffer, context: DecodeContext) => boolean;
+
+interface LayoutDeclaration {
+  readonly fields: FieldMap;
+  readonly match?: Match;
+  /** One line for the reference page. */
+  readonly note?: string;
+}
+
+/** A form that only old peers send: decoded to the fields of a current layout, with `fill` for those it lacks. */
+export interface OlderForm extends LayoutDeclaration {
+  readonly fill: Readonly<Record<string, number | string | bigint | Buffer>>;
+  readonly note: string;
+}
+
+interface Identity {
+  readonly number: number;
+  readonly name: string;
+  readonly link: Link | readonly Link[];
+  readonly direction: Direction;
+  /** What the message is for, one line. */
+  readonly purpose: string;
+  /** Greatest payload a receiver should accept for this message, if less than its link's limit. */
+  readonly limit?: number;
+  readonly older?: readonly OlderForm[];
+}
+
+/** One layout as the reference page, the dumper and the tests see it. */
+export interface Layout {
+  readonly name: string | undefined;
+  readonly fields: FieldMap;
+  readonly note: string | undefined;
+  /** Values given to fields that this form lacks; such a layout is decoded only. */
+  readonly fill: OlderForm['fill'] | undefined;
+}
+
+/** A message of the catalogue. `Fields` is its decoded form. */
+export interface Message<Fields> {
+  readonly number: number;
+  readonly name: string;
+  readonly links: readonly Link[];
+  readonly direction: Direction;
+  readonly purpose: string;
+  readonly limit: number | undefined;
+  readonly layouts: readonly Layout[];
+  /** Payload bytes of the encoded message. */
+  size(fields: Fields): number;
+  /** A whole frame: 8-byte header and payload. Throws EncodeError when a value does not fit its field. */
+  encode(fields: Fields): Buffer;
+  /** Writes a whole frame at `offset` and returns the offset after it. Throws RangeError when there is no room. */
+  encodeInto(target: Buffer, offset: number, fields: Fields): number;
+  /**
+   * The frame without the bytes of its last field (a byte string, counted in the lengths), so that header and bulk data
+   * can be written by one writev without a copy.
+   */
+  encodeHead(fields: Fields): Buffer;
+  /** Decodes a payload. Byte fields are views of it. Throws DecodeError, also for bytes after the last field. */
+  decode(payload: Buffer, context?: DecodeContext): Fields;
+}
+
+/** The decoded form of a message: `FieldsOf<typeof CLTOMA_FUSE_LOOKUP>`. */
+export type FieldsOf<M> = M extends Message<infer Fields> ? Fields : never;
+
+type LayoutsOf<L extends Record<string, LayoutDeclaration>> = {
+  [K in keyof L]: { layout: K } & Shape<L[K]['fields']>;
+}[keyof L];
+
+interface CompiledLayout extends Layout {
+  readonly codec: Codec<never>;
+  readonly accepts: Match;
+}
+
+const NO_CONTEXT: DecodeContext = {};
+
+/** Declares a message with one layout. */
+export function message<const F extends FieldMap>(declaration: Identity & { fields: F }): Message<Shape<F>>;
+/** Declares a message with several layouts, told apart by length, fixed values and `match`, in this order. */
+export function message<const L extends Record<string, LayoutDeclaration>>(
+  declaration: Identity & { layouts: L },
+): Message<LayoutsOf<L>>;
+export function message(
+  declaration: Identity & { fields?: FieldMap; layouts?: Record<string, LayoutDeclaration> },
+): Message<never> {
+  const { number, name, link, direction, purpose, limit, older = [] } = declaration;
+  const current =
+    declaration.fields === undefined
+      ? Object.entries(declaration.layouts!).map(([layout, l]) => compileLayout(name, layout, l))
+      : [compileLayout(name, undefined, { fields: declaration.fields })];
+  // Older forms come first: they are recognised by exact lengths, which the current form would swallow.
+  const all = [...older.map((form) => compileLayout(name, undefined, form)), ...current];
+  const byName = new Map(current.map((l) => [l.name, l]));
+  const single = current.length === 1 ? current[0].codec : undefined;
+  const codecOf = (fields: { layout?: string }): Codec<never> => {
+    if (single !== undefined) return single;
+    const layout = byName.get(fields.layout);
+    if (layout === undefined) throw new EncodeError(`${name}: no layout ${fields.layout}`);
+    return layout.codec;
+  };
+  return {
+    number,
+    name,
+    links: typeof link === 'string' ? [link] : link,
+    direction,
+    purpose,
+    limit,
+    layouts: all,
+    size: (fields) => codecOf(fields).size(fields),
+    encode(fields) {
+      const codec = codecOf(fields);
+      const length = codec.size(fields);
+      const frame = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length);
+      codec.write(frame, writeFrameHeader(frame, 0, number, length), fields);
+      return frame;
+    },
+    encodeInto(target, offset, fields) {
+      const codec = codecOf(fields);
+      const length = codec.size(fields);
+      if (target.length - offset < FRAME_HEADER_BYTES + length) throw new RangeError(`${name}: no room for the frame`);
+      return codec.write(target, writeFrameHeader(target, offset, number, length), fields);
+    },
+    encodeHead(fields) {
+      const codec = codecOf(fields);
+      if (codec.writeHead === undefined) throw new EncodeError(`${name} does not end with a byte string`);
+      const length = codec.size(fields);
+      const head = Buffer.allocUnsafe(FRAME_HEADER_BYTES + length - (fields[codec.tail!] as Buffer).length);
+      codec.writeHead(head, writeFrameHeader(head, 0, number, length), fields);
+      return head;
+    },
+    decode: all.length === 1 ? current[0].codec.decode : decoderOf(name, all, byName),
+  };
+}
+
+function decoderOf(
+  name: string,
+  all: readonly CompiledLayout[],
+  byName: ReadonlyMap<string | undefined, CompiledLayout>,
+): Message<never>['decode'] {
+  return (payload, context = NO_CONTEXT) => {
+    if (context.layout !== undefined) {
+      const layout = byName.get(context.layout);
+      if (layout === undefined) throw new DecodeError(name, `has no layout ${context.layout}`);
+      return layout.codec.decode(payload);
+    }
+    for (const layout of all) {
+      if (!layout.accepts(payload, context)) continue;
+      const fields = layout.codec.decode(payload);
+      return layout.fill === undefined ? fields : (Object.assign(fields, layout.fill) as never);
+    }
+    throw new DecodeError(name, `no layout for these ${payload.length} bytes`);
+  };
+}
+
+function compileLayout(
+  name: string,
+  layout: string | undefined,
+  declaration: LayoutDeclaration | OlderForm,
+): CompiledLayout {
+  const { fields, match, note } = declaration;
+  return {
+    name: layout,
+    fields,
+    note,
+    fill: 'fill' in declaration ? declaration.fill : undefined,
+    codec: compile<never>(name, layout, fields),
+    accepts: acceptance(fields, match),
+  };
+}
+
+/** The test for a layout: its exact or least length, its fixed values at fixed offsets, then its own `match`. */
+function acceptance(fields: FieldMap, match: Match | undefined): Match {
+  const exact = fixedSizeOfFields(fields);
+  const least = exact ?? minSizeOfFields(fields);
+  const fixed = fixedValues(fields);
+  return (payload, context) => {
+    if (exact === undefined ? payload.length < least : payload.length !== exact) return false;
+    for (const { offset, bytes } of fixed) {
+      if (bytes.compare(payload, offset, offset + bytes.length) !== 0) return false;
+    }
+    return match === undefined || match(payload, context);
+  };
+}
+
+function fixedValues(fields: FieldMap): { offset: number; bytes: Buffer }[] {
+  const found: { offset: number; bytes: Buffer }[] = [];
+  let offset = 0;
+  for (const { node } of Object.values(fields)) {
+    if (node.kind === 'literal') found.push({ offset, bytes: node.bytes });
+    if (node.kind === 'constant') {
+      const bytes = Buffer.alloc(node.width);
+      bytes.writeUIntBE(node.value, 0, node.width);
+      found.push({ offset, bytes });
+    }
+    const size = fixedSize(node);
+    if (size === undefined) break;
+    offset += size;
+  }
+  return found;
+}
