@@ -190,15 +190,19 @@ export class Cluster {
     return (await this.namespace.run('mfscli', ['-H', this.masterHost, '-s', '|', ...args])).stdout;
   }
 
-  /** Waits until that many chunkservers are connected and offer space. */
+  /** How many chunkservers are connected and offer space. */
+  async #usableChunkservers(): Promise<number> {
+    const rows = (await this.mfscli('-SCS')).split('\n').map((line) => line.split('|'));
+    return rows.filter((row) => row[0] === 'chunk servers:' && /^\d/.test(row[5] ?? '') && Number(row[10]) > 0).length;
+  }
+
+  /** Waits until exactly that many chunkservers are connected and offer space. */
   chunkserversConnected(count: number): Promise<true> {
-    return until(`${count} chunkservers to be connected`, 40_000, async () => {
-      const rows = (await this.mfscli('-SCS')).split('\n').map((line) => line.split('|'));
-      const usable = rows.filter(
-        (row) => row[0] === 'chunk servers:' && /^\d/.test(row[5] ?? '') && Number(row[10]) > 0,
-      );
-      return usable.length >= count && (true as const);
-    });
+    return until(
+      `${count} chunkservers to be connected`,
+      40_000,
+      async () => (await this.#usableChunkservers()) === count,
+    );
   }
 
   /** Waits until every chunk has exactly the copies that its goal demands. */
