@@ -1,1 +1,22 @@
-export {};
+export type { Apply, ApplyMode } from './apply/index.ts';
+export * from './load.ts';
+export * from './observer.ts';
+export * from './operations.ts';
+export type { Planned, RequestContext } from './plan/context.ts';
+export { createState, type State, type StateOptions } from './state.ts';
+export type { Acl } from './tables/acls.ts';
+export * from './tables/chunkservers.ts';
+export * from './tables/constants.ts';
+export { sustainedList, trashList } from './tables/edges.ts';
+export type { FlockLock, LockRange, PosixOwner } from './tables/locks.ts';
+export * from './tables/quotas.ts';
+export { newSession, pickParameters, SESSION_COUNTERS, type Session } from './tables/sessions.ts';
+export {
+  FIRST_OWN_CLASS,
+  MASKS_PER_COPY,
+  MAX_CLASS,
+  MAX_COPIES,
+  predefined,
+  type StorageClass,
+} from './tables/storage-classes.ts';
+export { type Contribution, contributionOf } from './tree/contribution.ts';
