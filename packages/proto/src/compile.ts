@@ -181,6 +181,10 @@ function readValue(g: Generator, node: Node, scope: Scope, checked: boolean, fix
     case 'rest':
       g.emit(`const ${v} = b.subarray(p, end); p = end;`);
       return v;
+    case 'restZero':
+      g.emit(`if (p >= end || b[end - 1] !== 0) fail('no zero byte at the end');`);
+      g.emit(`const ${v} = b.subarray(p, end - 1); p = end;`);
+      return v;
     case 'bytesOf': {
       const n = lookUp(scope, node.count);
       g.emit(`if (end - p < ${n}) fail('too short'); const ${v} = b.subarray(p, p + ${n}); p += ${n};`);
@@ -310,6 +314,9 @@ function addSize(g: Generator, node: Node, f: string): void {
     case 'bytesOf':
       g.emit(`n += ${f}.length;`);
       return;
+    case 'restZero':
+      g.emit(`n += ${f}.length + 1;`);
+      return;
     case 'gids':
       g.emit(`n += 4 + 4 * ${f}.length;`);
       return;
@@ -373,6 +380,9 @@ function writeValue(g: Generator, node: Node, f: string, scope: Scope): void {
     case 'rest':
     case 'bytesOf':
       g.emit(`p = copy(b, p, ${f});`);
+      return;
+    case 'restZero':
+      g.emit(`p = copy(b, p, ${f}); b[p++] = 0;`);
       return;
     case 'list':
       g.emit(`${WRITERS[UNSIGNED[node.prefix]]}(b, p, ${f}.length); p += ${node.prefix};`);

@@ -5,6 +5,6 @@ export * from './crc.ts';
 export * from './errors.ts';
 export * from './flags.ts';
 export * from './framing.ts';
-export type { DecodeContext, Direction, FieldsOf, Layout, Link, Message } from './message.ts';
+export type { DecodeContext, Direction, FieldsOf, Layout, Link, Message, Route } from './message.ts';
 export * from './status.ts';
 export * from './version.ts';

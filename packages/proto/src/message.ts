@@ -9,7 +9,13 @@ import { fixedSize, fixedSizeOfFields, minSizeOfFields } from './sizes.ts';
 export type Link = 'ML' | 'CS' | 'CL' | 'DATA';
 
 /** `request` goes to the listening side of the link, `reply` comes from it, whether it was asked for or not. */
-export type Direction = 'request' | 'reply' | 'both';
+export type Direction = 'request' | 'reply';
+
+/** One way that a message travels. */
+export interface Route {
+  readonly link: Link;
+  readonly direction: Direction;
+}
 
 /** What a decoder may need to know beside the payload. */
 export interface DecodeContext {
@@ -39,7 +45,9 @@ interface Identity {
   readonly number: number;
   readonly name: string;
   readonly link: Link | readonly Link[];
-  readonly direction: Direction;
+  readonly direction: Direction | 'both';
+  /** Further ways the message travels, where the other side of a link sends it. */
+  readonly also?: readonly Route[];
   /** What the message is for, one line. */
   readonly purpose: string;
   /** Greatest payload a receiver should accept for this message, if less than its link's limit. */
@@ -60,8 +68,7 @@ export interface Layout {
 export interface Message<Fields> {
   readonly number: number;
   readonly name: string;
-  readonly links: readonly Link[];
-  readonly direction: Direction;
+  readonly routes: readonly Route[];
   readonly purpose: string;
   readonly limit: number | undefined;
   readonly layouts: readonly Layout[];
@@ -103,7 +110,7 @@ export function message<const L extends Record<string, LayoutDeclaration>>(
 export function message(
   declaration: Identity & { fields?: FieldMap; layouts?: Record<string, LayoutDeclaration> },
 ): Message<never> {
-  const { number, name, link, direction, purpose, limit, older = [] } = declaration;
+  const { number, name, purpose, limit, older = [] } = declaration;
   const current =
     declaration.fields === undefined
       ? Object.entries(declaration.layouts!).map(([layout, l]) => compileLayout(name, layout, l))
@@ -121,8 +128,7 @@ export function message(
   return {
     number,
     name,
-    links: typeof link === 'string' ? [link] : link,
-    direction,
+    routes: routesOf(declaration),
     purpose,
     limit,
     layouts: all,
@@ -150,6 +156,12 @@ export function message(
     },
     decode: all.length === 1 ? current[0].codec.decode : decoderOf(name, all, byName),
   };
+}
+
+function routesOf({ link, direction, also = [] }: Identity): Route[] {
+  const links = typeof link === 'string' ? [link] : link;
+  const directions: readonly Direction[] = direction === 'both' ? ['request', 'reply'] : [direction];
+  return [...links.flatMap((l) => directions.map((d) => ({ link: l, direction: d }))), ...also];
 }
 
 function decoderOf(

@@ -19,6 +19,7 @@ export type Node =
   | { readonly kind: 'bytes'; readonly length: number }
   | { readonly kind: 'lbytes'; readonly prefix: Width }
   | { readonly kind: 'rest' }
+  | { readonly kind: 'restZero' }
   | { readonly kind: 'bytesOf'; readonly count: string }
   | { readonly kind: 'list'; readonly prefix: Width; readonly element: Node }
   | { readonly kind: 'listRest'; readonly element: Node }
@@ -92,6 +93,8 @@ export const bytes16 = field<Buffer>({ kind: 'lbytes', prefix: 2 });
 export const bytes32 = field<Buffer>({ kind: 'lbytes', prefix: 4 });
 /** All bytes up to the end of the payload. */
 export const rest = field<Buffer>({ kind: 'rest' });
+/** All bytes up to the end of the payload but the last, which is zero and not part of the value. */
+export const restZero = field<Buffer>({ kind: 'restZero' });
 /** The attribute record of clients >= 3.0.93 (spec 00 §2.3). */
 export const attr = field<Attr>({ kind: 'attr', length: 36 });
 /** The attribute record of clients 1.7.32 .. 3.0.92: without winattr, which decodes as 0. */

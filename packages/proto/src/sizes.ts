@@ -43,6 +43,8 @@ export function fixedSizeOfFields(fields: FieldMap): number | undefined {
 /** The fewest bytes a node can take. */
 export function minSize(node: Node): number {
   switch (node.kind) {
+    case 'restZero':
+      return 1;
     case 'lbytes':
     case 'list':
       return node.prefix;

@@ -90,8 +90,9 @@ const refused = { fields: { ...chunkVersion, status: u8 } };
 export const ANTOCS_GET_CHUNK_BLOCKS = message({
   number: 250,
   name: 'ANTOCS_GET_CHUNK_BLOCKS',
-  link: ['DATA', 'CS'],
+  link: 'DATA',
   direction: 'request',
+  also: [{ link: 'CS', direction: 'reply' }],
   purpose: 'ask for the number of blocks of a chunk',
   fields: chunkVersion,
 });
@@ -99,8 +100,9 @@ export const ANTOCS_GET_CHUNK_BLOCKS = message({
 export const CSTOAN_CHUNK_BLOCKS = message({
   number: 251,
   name: 'CSTOAN_CHUNK_BLOCKS',
-  link: ['DATA', 'CS'],
+  link: 'DATA',
   direction: 'reply',
+  also: [{ link: 'CS', direction: 'request' }],
   purpose: 'number of blocks (0 on error)',
   fields: { ...chunkVersion, blocks: u16, status: u8 },
 });
@@ -108,8 +110,9 @@ export const CSTOAN_CHUNK_BLOCKS = message({
 export const ANTOCS_GET_CHUNK_CHECKSUM = message({
   number: 300,
   name: 'ANTOCS_GET_CHUNK_CHECKSUM',
-  link: ['DATA', 'CS'],
+  link: 'DATA',
   direction: 'request',
+  also: [{ link: 'CS', direction: 'reply' }],
   purpose: 'ask for the checksum of a whole chunk',
   fields: chunkVersion,
 });
@@ -117,8 +120,9 @@ export const ANTOCS_GET_CHUNK_CHECKSUM = message({
 export const CSTOAN_CHUNK_CHECKSUM = message({
   number: 301,
   name: 'CSTOAN_CHUNK_CHECKSUM',
-  link: ['DATA', 'CS'],
+  link: 'DATA',
   direction: 'reply',
+  also: [{ link: 'CS', direction: 'request' }],
   purpose: 'checksum made of the block CRCs',
   layouts: { status: refused, data: { fields: { ...chunkVersion, checksum: u32 } } },
 });
@@ -126,8 +130,9 @@ export const CSTOAN_CHUNK_CHECKSUM = message({
 export const ANTOCS_GET_CHUNK_CHECKSUM_TAB = message({
   number: 302,
   name: 'ANTOCS_GET_CHUNK_CHECKSUM_TAB',
-  link: ['DATA', 'CS'],
+  link: 'DATA',
   direction: 'request',
+  also: [{ link: 'CS', direction: 'reply' }],
   purpose: 'ask for the CRCs of all blocks',
   fields: chunkVersion,
 });
@@ -135,8 +140,9 @@ export const ANTOCS_GET_CHUNK_CHECKSUM_TAB = message({
 export const CSTOAN_CHUNK_CHECKSUM_TAB = message({
   number: 303,
   name: 'CSTOAN_CHUNK_CHECKSUM_TAB',
-  link: ['DATA', 'CS'],
+  link: 'DATA',
   direction: 'reply',
+  also: [{ link: 'CS', direction: 'request' }],
   purpose: `${BLOCKS_IN_CHUNK} block CRCs, 4 bytes each`,
   layouts: { status: refused, data: { fields: { ...chunkVersion, crcs: bytes(4 * BLOCKS_IN_CHUNK) } } },
 });
