@@ -1,0 +1,151 @@
+import type { Operation } from '../operations.ts';
+import { LineCursor } from './cursor.ts';
+import * as cluster from './parse-cluster.ts';
+import * as data from './parse-data.ts';
+import * as tree from './parse-tree.ts';
+
+/** A change: what the line with this version says. Byte fields may be views of the parsed buffer. */
+export interface Change {
+  /** Unix time of the master that made the change. */
+  timestamp: number;
+  operation: Operation;
+}
+
+export interface NumberedChange extends Change {
+  /** The change turns metaversion `version` into `version + 1`. */
+  version: number;
+}
+
+type ParseOperation = (cursor: LineCursor) => Operation;
+
+const PARSERS: Record<string, ParseOperation> = {
+  ACCESS: tree.parseAccess,
+  ACQUIRE: cluster.parseAcquire,
+  AMTIME: tree.parseAmtime,
+  APPEND: data.parseAppend,
+  AQUIRE: cluster.parseAcquire,
+  ARCHCHG: tree.parseArchchg,
+  ATTR: tree.parseAttr,
+  CHUNKADD: data.parseChunkadd,
+  CHUNKDEL: data.parseChunkdel,
+  CREATE: tree.parseCreate,
+  CSADD: cluster.parseCsadd,
+  CSDBOP: cluster.parseCsdbop,
+  CSDEL: cluster.parseCsdel,
+  CUSTOMER: cluster.parseSession,
+  EMPTYRESERVED: tree.parseEmptysustained,
+  EMPTYSUSTAINED: tree.parseEmptysustained,
+  EMPTYTRASH: tree.parseEmptytrash,
+  FLOCK: cluster.parseFlock,
+  FREEINODES: tree.parseFreeinodes,
+  IDLE: cluster.parseIdle,
+  INCVERSION: data.parseIncversion,
+  LENGTH: data.parseLength,
+  LINK: tree.parseLink,
+  MOVE: tree.parseMove,
+  NEXTCHUNKID: data.parseNextchunkid,
+  POSIXLOCK: cluster.parsePosixlock,
+  PURGE: tree.parsePurge,
+  QUOTA: tree.parseQuota,
+  RELEASE: cluster.parseRelease,
+  RENUMERATEEDGES: tree.parseRenumerateedges,
+  REPAIR: data.parseRepair,
+  ROLLBACK: data.parseRollback,
+  SCDEL: cluster.parseScdel,
+  SCDUP: cluster.parseScdup,
+  SCREN: cluster.parseScren,
+  SCSET: cluster.parseScset,
+  SESADD: cluster.parseSesadd,
+  SESCHANGED: cluster.parseSeschanged,
+  SESDEL: cluster.parseSesdel,
+  SESDISCONNECTED: cluster.parseSesdisconnected,
+  SESSION: cluster.parseSession,
+  SETACL: tree.parseSetacl,
+  SETEATTR: tree.parseSeteattr,
+  SETFILECHUNK: data.parseSetfilechunk,
+  SETGOAL: tree.parseSetgoal,
+  SETMETAID: cluster.parseSetmetaid,
+  SETPATH: tree.parseSetpath,
+  SETSCLASS: tree.parseSetsclass,
+  SETTRASHTIME: tree.parseSettrashtime,
+  SETVERSION: data.parseSetversion,
+  SETXATTR: tree.parseSetxattr,
+  SNAPSHOT: tree.parseSnapshot,
+  SYMLINK: tree.parseSymlink,
+  TRUNC: data.parseTrunc,
+  UNDEL: tree.parseUndel,
+  UNLINK: tree.parseUnlink,
+  UNLOCK: data.parseUnlock,
+  WRITE: data.parseWrite,
+};
+
+const OPEN = 40;
+const COLON = 58;
+const SPACE = 32;
+const BAR = 124;
+const LONGEST_NAME = 20;
+/** A text of this many bytes shows what an unknown entry is. */
+const SHOWN_BYTES = 60;
+
+interface NamedParser {
+  name: Buffer;
+  parse: ParseOperation;
+}
+
+/** Rolling hash of an operation's name; the table below is checked for collisions when it is built. */
+function hashName(bytes: Buffer, start: number, end: number): number {
+  let hash = end - start;
+  for (let i = start; i < end; i++) hash = (Math.imul(hash, 33) + bytes[i]) | 0;
+  return hash;
+}
+
+const BY_HASH = new Map<number, NamedParser>();
+for (const [name, parse] of Object.entries(PARSERS)) {
+  const bytes = Buffer.from(name, 'latin1');
+  const hash = hashName(bytes, 0, bytes.length);
+  if (BY_HASH.has(hash)) throw new Error(`hash collision of change log operation ${name}`);
+  BY_HASH.set(hash, { name: bytes, parse });
+}
+
+function parseOperation(c: LineCursor): Operation {
+  const start = c.position;
+  const { bytes } = c;
+  const limit = Math.min(c.end, start + LONGEST_NAME);
+  let end = start;
+  while (end < limit && bytes[end] !== OPEN) end++;
+  const found = end < limit ? BY_HASH.get(hashName(bytes, start, end)) : undefined;
+  if (found === undefined || bytes.compare(found.name, 0, found.name.length, start, end) !== 0) {
+    throw c.unknown(bytes.toString('latin1', start, Math.min(c.end, start + SHOWN_BYTES)));
+  }
+  c.position = end + 1;
+  return found.parse(c);
+}
+
+const cursor = new LineCursor();
+
+/**
+ * Parses a change without its version: `timestamp|OPERATION(arguments):results` (the form pushed to metaloggers, spec 52).
+ * @throws ChangelogError
+ */
+export function parseChange(bytes: Buffer, start = 0, end: number = bytes.length): Change {
+  cursor.reset(bytes, start, end);
+  const timestamp = cursor.u32();
+  cursor.expect(BAR);
+  return { timestamp, operation: parseOperation(cursor) };
+}
+
+/**
+ * Parses a line of a change log file, `version: timestamp|OPERATION(arguments):results` without the newline (spec 51 §2, §3, §8).
+ * @throws ChangelogError
+ */
+export function parseChangelogLine(bytes: Buffer, start = 0, end: number = bytes.length): NumberedChange {
+  cursor.reset(bytes, start, end);
+  const first = cursor.peek();
+  if (first < 48 || first > 57) throw cursor.error('version expected');
+  const version = cursor.id();
+  cursor.expect(COLON);
+  while (cursor.take(SPACE));
+  const timestamp = cursor.u32();
+  cursor.expect(BAR);
+  return { version, timestamp, operation: parseOperation(cursor) };
+}

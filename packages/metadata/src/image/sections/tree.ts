@@ -1,0 +1,184 @@
+/** NODE, EDGE and FREE sections (spec 50 §3.3-3.5, older versions §4). */
+import type { ImageInput, Resumable } from '../input.ts';
+import type { EdgeRecord, NodeRecord, SectionContext } from '../records.ts';
+
+/** Node types of the letters in sections up to 0x12. */
+const LETTER_TYPES = new Map([...'fdlqbcstr'].map((letter, index) => [letter.charCodeAt(0), index + 1]));
+const TYPE_FILE = 1;
+const TYPE_SYMLINK = 3;
+const TYPE_BLOCK = 5;
+const TYPE_CHARACTER = 6;
+const TYPE_TRASH = 8;
+const TYPE_SUSTAINED = 9;
+/** u64 values are safe integers while their upper half is below this. */
+const SAFE_HIGH = 0x20_0000;
+
+function emptyNode(input: ImageInput): NodeRecord {
+  return {
+    type: 0,
+    inode: 0,
+    classId: 0,
+    eattr: 0,
+    winattr: 0,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    atime: 0,
+    mtime: 0,
+    ctime: 0,
+    trashTimeHours: 0,
+    rdev: 0,
+    bytes: input.bytes,
+    view: input.view,
+    pathStart: 0,
+    pathEnd: 0,
+    lengthBytes: 0,
+    chunksStart: 0,
+    chunkCount: 0,
+  };
+}
+
+/** Bytes of a record in front of what depends on the type. */
+function nodeHeadBytes(version: number): number {
+  if (version >= 0x14) return 32;
+  return version >= 0x12 ? 33 : 32;
+}
+
+function readNodeHead(node: NodeRecord, view: DataView, start: number, version: number): void {
+  node.inode = view.getUint32(start + 1);
+  node.classId = view.getUint8(start + 5);
+  let at = start + 6;
+  node.winattr = 0;
+  if (version <= 0x11) {
+    const packed = view.getUint16(at);
+    node.eattr = packed >> 12;
+    node.mode = packed & 0xfff;
+    at += 2;
+  } else {
+    node.eattr = view.getUint8(at++);
+    if (version >= 0x14) node.winattr = view.getUint8(at++);
+    node.mode = view.getUint16(at);
+    at += 2;
+  }
+  node.uid = view.getUint32(at);
+  node.gid = view.getUint32(at + 4);
+  node.atime = view.getUint32(at + 8);
+  node.mtime = view.getUint32(at + 12);
+  node.ctime = view.getUint32(at + 16);
+  node.trashTimeHours =
+    version >= 0x14 ? view.getUint16(at + 20) : Math.floor((view.getUint32(at + 20) + 3599) / 3600) & 0xffff;
+}
+
+/** Reads length and chunk ids behind the head at `start`; leaves `input.position` alone. Returns the record's size. */
+function* readFileTail(node: NodeRecord, input: ImageInput, headBytes: number, version: number): Resumable<number> {
+  const counters = version >= 0x14 ? 12 : 14;
+  yield* input.demand(headBytes + counters);
+  let at = input.position + headBytes;
+  const high = input.view.getUint32(at);
+  if (high >= SAFE_HIGH) input.fail(`inode ${node.inode} has a length beyond 2^53 bytes`);
+  node.lengthBytes = high * 0x1_0000_0000 + input.view.getUint32(at + 4);
+  node.chunkCount = input.view.getUint32(at + 8);
+  const sessions = version >= 0x14 ? 0 : input.view.getUint16(at + 12);
+  const total = headBytes + counters + node.chunkCount * 8 + sessions * 4;
+  if (input.available < total) yield* input.demand(total);
+  at = input.position + headBytes + counters;
+  node.chunksStart = at;
+  for (let i = 0; i < node.chunkCount; i++, at += 8) {
+    if (input.view.getUint32(at) >= SAFE_HIGH) input.fail(`inode ${node.inode} has a chunk id beyond 2^53`);
+  }
+  return total;
+}
+
+function* readSymlinkTail(node: NodeRecord, input: ImageInput, headBytes: number): Resumable<number> {
+  yield* input.demand(headBytes + 4);
+  const total = headBytes + 4 + input.view.getUint32(input.position + headBytes);
+  if (input.available < total) yield* input.demand(total);
+  node.pathStart = input.position + headBytes + 4;
+  node.pathEnd = input.position + total;
+  return total;
+}
+
+export function* parseNodes(
+  input: ImageInput,
+  context: SectionContext,
+  fileMaxInode: number | undefined,
+): Resumable<void> {
+  const { sink, version } = context;
+  if (fileMaxInode !== undefined) {
+    sink.nodes(fileMaxInode, 0);
+  } else {
+    const headerBytes = version <= 0x10 ? 4 : 8;
+    yield* input.demand(headerBytes);
+    sink.nodes(input.view.getUint32(input.position), headerBytes === 4 ? 0 : input.view.getUint32(input.position + 4));
+    input.position += headerBytes;
+  }
+  const headBytes = nodeHeadBytes(version);
+  const node = emptyNode(input);
+  for (;;) {
+    if (input.available < 1) yield* input.demand(1);
+    const code = input.view.getUint8(input.position);
+    if (code === 0) break;
+    const type = version <= 0x12 ? (LETTER_TYPES.get(code) ?? 0) : code;
+    if (type < TYPE_FILE || type > TYPE_SUSTAINED) input.fail(`unrecognized node type: ${code}`);
+    if (input.available < headBytes) yield* input.demand(headBytes);
+    node.type = type;
+    readNodeHead(node, input.view, input.position, version);
+    let total = headBytes;
+    if (type === TYPE_FILE || type >= TYPE_TRASH) {
+      total = yield* readFileTail(node, input, headBytes, version);
+    } else if (type === TYPE_SYMLINK) {
+      total = yield* readSymlinkTail(node, input, headBytes);
+    } else if (type === TYPE_BLOCK || type === TYPE_CHARACTER) {
+      total += 4;
+      if (input.available < total) yield* input.demand(total);
+      node.rdev = input.view.getUint32(input.position + headBytes);
+    }
+    node.bytes = input.bytes;
+    node.view = input.view;
+    sink.node(node);
+    input.position += total;
+  }
+  input.position += 1;
+}
+
+export function* parseEdges(input: ImageInput, context: SectionContext): Resumable<void> {
+  const { sink, version } = context;
+  const withIds = version >= 0x11;
+  if (withIds) {
+    yield* input.demand(8);
+    sink.edges(input.view.getBigUint64(input.position));
+    input.position += 8;
+  } else {
+    sink.edges(0x7fff_ffff_ffff_ffffn);
+  }
+  const headBytes = withIds ? 18 : 10;
+  const edge: EdgeRecord = { parent: 0, child: 0, edgeId: 0n, bytes: input.bytes, nameStart: 0, nameEnd: 0 };
+  for (;;) {
+    if (input.available < headBytes) yield* input.demand(headBytes);
+    const { view, position } = input;
+    edge.parent = view.getUint32(position);
+    edge.child = view.getUint32(position + 4);
+    if (edge.parent === 0 && edge.child === 0) break;
+    if (withIds) edge.edgeId = view.getBigUint64(position + 8);
+    const total = headBytes + view.getUint16(position + headBytes - 2);
+    if (input.available < total) yield* input.demand(total);
+    edge.bytes = input.bytes;
+    edge.nameStart = input.position + headBytes;
+    edge.nameEnd = input.position + total;
+    sink.edge(edge);
+    input.position += total;
+  }
+  input.position += headBytes;
+}
+
+export function* parseFreed(input: ImageInput, context: SectionContext): Resumable<void> {
+  yield* input.demand(4);
+  const count = input.view.getUint32(input.position);
+  input.position += 4;
+  context.sink.freedInodes(count);
+  for (let i = 0; i < count; i++) {
+    if (input.available < 8) yield* input.demand(8);
+    context.sink.freedInode(input.view.getUint32(input.position), input.view.getUint32(input.position + 4));
+    input.position += 8;
+  }
+}
