@@ -1,28 +1,26 @@
-import type { FieldsOf, Message } from '@alces/proto';
-import type {
-  Caller,
-  OpenFileInfo,
-  SessionListener,
-  SessionParameters,
-  SessionState,
-} from './types.ts';
+import type { Attr, Message } from '@alces/proto';
+import type { Caller, OpenFileInfo, SessionListener, SessionParameters, SessionState } from './types.ts';
 
 /** Anything over which requests to a master can be made: a mount's session, or a tool's connection to a mount's proxy. */
 export interface MasterLink {
   /**
-   * Sends `fields` as `request` and resolves with the decoded `reply`. `fields.msgid` is filled in here. Requests of one
+   * Sends `fields` as `request` and resolves with the `layout` of the decoded `reply`. `msgid` is filled in here. Requests of one
    * event-loop turn go out in one write, answers may come in any order.
-   * Throws `MfsError`: the master's status, or EIO when no answer came within the configured tries (spec 00 §6.5).
+   * Throws `MfsError`: the master's status, or EIO when no usable answer came within the configured tries (spec 00 §6.5).
    */
-  request<Q extends Message, R extends Message>(request: Q, reply: R, fields: RequestFields<Q>): Promise<FieldsOf<R>>;
+  request<Q, R, L extends string = 'data'>(
+    request: Message<Q>,
+    reply: Message<R>,
+    fields: WithoutId<Q>,
+    layout?: L,
+  ): Promise<Answer<R, L>>;
 }
 
 /** The fields of a request without its msgid. */
-export type RequestFields<Q extends Message> = FieldsOf<Q> extends infer F
-  ? F extends unknown
-    ? Omit<F, 'msgid'>
-    : never
-  : never;
+export type WithoutId<Q> = Q extends unknown ? Omit<Q, 'msgid'> & { msgid?: number } : never;
+
+/** The fields of that layout of a reply; a reply with one layout has no names. */
+export type Answer<R, L extends string> = R extends { layout: string } ? Extract<R, { layout: L }> : R;
 
 /** A registered session with the master, kept over broken connections and restarts of the master (spec 00 §4, §6). */
 export interface MasterSession extends MasterLink {
@@ -86,7 +84,7 @@ export interface DataEngine {
 
 export interface TruncateResult {
   readonly previousLength: number;
-  readonly attr: import('@alces/proto').Attr;
+  readonly attr: Attr;
 }
 
 export interface WriteOptions {

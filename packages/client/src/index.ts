@@ -1,2 +1,5 @@
 export type * from './contracts.ts';
+export { MfsError } from './errors.ts';
+export * as ops from './operations/index.ts';
+export { connectMaster, parseMasterAddress } from './session/connectMaster.ts';
 export type * from './types.ts';

@@ -1,0 +1,3 @@
+export * from './chunks.ts';
+export * from './files.ts';
+export * from './nodes.ts';

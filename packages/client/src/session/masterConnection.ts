@@ -1,0 +1,142 @@
+import { ANTOAN_NOP, type Frame, FrameReader, MATOCL_FUSE_READDIR, MATOCL_FUSE_REGISTER } from '@alces/proto';
+import type { Clock, Connection, Net } from '@alces/runtime';
+import type { MasterAddress } from '../types.ts';
+
+/** A mount knows no limit (spec 00 §1.3); these are beyond anything a master can mean, listings of huge directories included. */
+const LIMIT_BYTES = 64 << 20;
+const LISTING_LIMIT_BYTES = 0xffff_0000;
+
+interface Question {
+  readonly resolve: (payload: Buffer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export interface MasterConnectionUser {
+  frame(frame: Frame): void;
+  /** Called once; not after `destroy`. */
+  closed(reason: Error): void;
+}
+
+/** A TCP connection to a master: first a dialog of registration packets, then frames for its user. */
+export class MasterConnection {
+  readonly address: MasterAddress;
+  readonly #clock: Clock;
+  readonly #reader = new FrameReader((type) =>
+    type === MATOCL_FUSE_READDIR.number ? LISTING_LIMIT_BYTES : LIMIT_BYTES,
+  );
+  #connection: Connection | undefined;
+  #question: Question | undefined;
+  #user: MasterConnectionUser | undefined;
+  receivedAtMs: number;
+  sentAtMs: number;
+
+  private constructor(address: MasterAddress, clock: Clock) {
+    this.address = address;
+    this.#clock = clock;
+    this.receivedAtMs = clock.monotonicMs();
+    this.sentAtMs = this.receivedAtMs;
+  }
+
+  static async open(
+    net: Net,
+    clock: Clock,
+    address: MasterAddress,
+    timeoutMs: number,
+    bindHost?: string,
+  ): Promise<MasterConnection> {
+    const opened = new MasterConnection(address, clock);
+    const options = { ...address, timeoutMs, ...(bindHost !== undefined && { bindHost }) };
+    await net.connect(options, (connection) => {
+      opened.#connection = connection;
+      return {
+        data: (bytes) => opened.#received(bytes),
+        close: (error) => opened.#fail(error ?? new Error('the master closed the connection')),
+      };
+    });
+    return opened;
+  }
+
+  get remoteAddress(): string {
+    return this.#connection?.remoteAddress ?? '';
+  }
+
+  /** Hands everything that comes from now on to `user`. */
+  attach(user: MasterConnectionUser): void {
+    this.#user = user;
+    this.#deliver();
+  }
+
+  write(bytes: Buffer): void {
+    this.sentAtMs = this.#clock.monotonicMs();
+    this.#connection?.write(bytes);
+  }
+
+  /** Sends a registration packet and resolves with the payload of the answer 401. */
+  ask(frame: Buffer, limitMs: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      if (this.#connection === undefined) throw new Error('the connection is closed');
+      const cancel = this.#clock.timeout(limitMs, () => {
+        this.destroy();
+        reject(new Error('no answer to the registration'));
+      });
+      this.#question = {
+        resolve(payload) {
+          cancel();
+          resolve(payload);
+        },
+        reject(error) {
+          cancel();
+          reject(error);
+        },
+      };
+      this.write(frame);
+    });
+  }
+
+  /** Closes at once; nobody is told. */
+  destroy(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    this.#user = undefined;
+    connection?.destroy();
+  }
+
+  #received(bytes: Buffer): void {
+    if (this.#connection === undefined) return;
+    this.receivedAtMs = this.#clock.monotonicMs();
+    this.#reader.push(bytes);
+    this.#deliver();
+  }
+
+  /** Hands on complete frames; those behind an answer stay in the reader until it is known who wants them. */
+  #deliver(): void {
+    try {
+      while (this.#connection !== undefined && (this.#question !== undefined || this.#user !== undefined)) {
+        const frame = this.#reader.next();
+        if (frame === undefined) return;
+        if (this.#question !== undefined) this.#answer(frame);
+        else this.#user?.frame(frame);
+      }
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #answer(frame: Frame): void {
+    if (frame.type === ANTOAN_NOP.number) return;
+    if (frame.type !== MATOCL_FUSE_REGISTER.number) throw new Error(`message ${frame.type} during the registration`);
+    const question = this.#question!;
+    this.#question = undefined;
+    question.resolve(frame.payload);
+  }
+
+  #fail(reason: Error): void {
+    if (this.#connection === undefined) return;
+    const user = this.#user;
+    const question = this.#question;
+    this.destroy();
+    this.#question = undefined;
+    question?.reject(reason);
+    user?.closed(reason);
+  }
+}

@@ -1,0 +1,410 @@
+import {
+  ANTOAN_NOP,
+  CLTOMA_FUSE_AMTIME_INODES,
+  CLTOMA_FUSE_SUSTAINED_INODES,
+  CLTOMA_FUSE_TIME_SYNC,
+  type Frame,
+  MATOCL_FUSE_CREATE,
+  type Message,
+  Status,
+} from '@alces/proto';
+import type { Cancel, Clock } from '@alces/runtime';
+import type { Answer, MasterSession, WithoutId } from '../contracts.ts';
+import { ioError, MfsError, statusError } from '../errors.ts';
+import { remainingPatience } from '../retry.ts';
+import type { MasterAddress, SessionListener, SessionParameters, SessionState } from '../types.ts';
+import type { Connector } from './connector.ts';
+import { FileTimes } from './fileTimes.ts';
+import type { MasterConnection } from './masterConnection.ts';
+import { dispatchNotification } from './notifications.ts';
+import { OpenInodes } from './openInodes.ts';
+import { Outbox } from './outbox.ts';
+import { type Pending, PendingRequests } from './pending.ts';
+import { closeSession } from './registration.ts';
+
+const TICK_MS = 1000;
+const NOP_AFTER_MS = 2000;
+const TIME_SYNC_TICKS = 60;
+const SUSTAINED_TICKS = 61;
+const CLOSE_LIMIT_MS = 500;
+/** Half a round trip longer than this says nothing about the clock. */
+const MAX_HALF_TRIP_US = 50_000;
+
+export interface SessionSettings {
+  readonly ioRetries: number;
+  /** 0: none. */
+  readonly timeoutMs: number;
+  readonly silenceMs: number;
+}
+
+/** See the interface. One connection at a time; the connector makes the next one when it breaks. */
+export class Session implements MasterSession {
+  readonly #clock: Clock;
+  readonly #connector: Connector;
+  readonly #settings: SessionSettings;
+  readonly #pending = new PendingRequests();
+  readonly #listeners = new Set<SessionListener>();
+  readonly #inodes = new OpenInodes((inode) => this.#tell((listener) => listener.inodeForgotten?.(inode)));
+  readonly #times = new FileTimes();
+  #outbox = new Outbox();
+  #flushScheduled = false;
+  #connection: MasterConnection | undefined;
+  #state: SessionState = 'normal';
+  #parameters: SessionParameters | undefined;
+  #address: MasterAddress | undefined;
+  #ticks = 0;
+  #stopTicks: Cancel | undefined;
+  #clockOffsetUs = 0;
+  #timeAskedAtMs = 0;
+  #sustainedDue = false;
+
+  constructor(connector: Connector, settings: SessionSettings, clock: Clock) {
+    this.#clock = clock;
+    this.#connector = connector;
+    this.#settings = settings;
+  }
+
+  /** First registration. With `delayed` it goes on in the background and operations fail until it succeeds. */
+  async start(delayed: boolean): Promise<void> {
+    this.#stopTicks = this.#clock.interval(TICK_MS, () => this.#tick());
+    if (delayed) {
+      this.#state = 'lost';
+      this.#reconnect();
+      return;
+    }
+    try {
+      const { connection, parameters } = await this.#connector.first();
+      this.#adopt(connection, parameters);
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get connected(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  get parameters(): SessionParameters {
+    if (this.#parameters === undefined) throw ioError('not registered with the master yet');
+    return this.#parameters;
+  }
+
+  get masterAddress(): MasterAddress {
+    if (this.#address === undefined) throw ioError('not connected to the master yet');
+    return this.#address;
+  }
+
+  masterTimeMicroseconds(): number {
+    return this.#clock.wallMs() * 1000 + this.#clockOffsetUs;
+  }
+
+  listen(listener: SessionListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  acquireInode(inode: number): void {
+    this.#inodes.acquire(inode);
+  }
+
+  releaseInode(inode: number): void {
+    this.#inodes.release(inode);
+  }
+
+  setBackgroundInodes(inodes: readonly number[]): void {
+    this.#inodes.setBackground(inodes);
+  }
+
+  isAcquired(inode: number): boolean {
+    return this.#inodes.isAcquired(inode);
+  }
+
+  noteRead(inode: number): void {
+    this.#times.noteRead(inode, this.#masterSeconds());
+  }
+
+  noteWrite(inode: number): void {
+    this.#times.noteWrite(inode, this.#masterSeconds());
+  }
+
+  pendingTimes(inode: number): { readonly atime: number; readonly mtime: number } {
+    return this.#times.pending(inode);
+  }
+
+  forgetTimes(inode: number, atime: boolean, mtime: boolean): void {
+    this.#times.forget(inode, atime, mtime);
+  }
+
+  request<Q, R, L extends string = 'data'>(
+    request: Message<Q>,
+    reply: Message<R>,
+    fields: WithoutId<Q>,
+    layout?: L,
+  ): Promise<Answer<R, L>> {
+    return new Promise((resolve, reject) => {
+      if (this.#state !== 'normal') throw ioError(`session ${this.#state}`);
+      const id = this.#pending.nextId();
+      fields.msgid = id;
+      const frame = this.#outbox.add(request, fields as Q);
+      const deliver = (_type: number, payload: Buffer): void => {
+        const refusal = payload.length === 5 ? payload[4] : Status.OK;
+        if (refusal === Status.OK) resolve(this.#decode(reply, payload, layout, reject) as Answer<R, L>);
+        else reject(statusError(refusal));
+      };
+      this.#register(id, frame, reply as Message<unknown>, deliver, reject);
+    });
+  }
+
+  forward(type: number, payload: Buffer): Promise<{ type: number; payload: Buffer }> {
+    return new Promise((resolve, reject) => {
+      if (this.#state !== 'normal') throw ioError(`session ${this.#state}`);
+      const id = this.#pending.nextId();
+      const frame = Buffer.allocUnsafe(8 + payload.length);
+      frame.writeUInt32BE(type, 0);
+      frame.writeUInt32BE(payload.length, 4);
+      frame.set(payload, 8);
+      frame.writeUInt32BE(id, 8);
+      this.#outbox.addBytes(frame);
+      const toolId = payload.readUInt32BE(0);
+      const deliver = (answerType: number, answer: Buffer): void => {
+        answer.writeUInt32BE(toolId, 0);
+        resolve({ type: answerType, payload: answer });
+      };
+      this.#register(id, frame, undefined, deliver, reject);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    const connection = this.#connection;
+    if (connection !== undefined && this.#parameters !== undefined) {
+      this.#reportTimes();
+      this.#outbox.add(CLTOMA_FUSE_SUSTAINED_INODES, { inodes: this.#inodes.list() });
+      this.#flush();
+      this.#connection = undefined;
+      // The session is gone for us whatever the answer is.
+      await closeSession(connection, this.#parameters, CLOSE_LIMIT_MS).catch(() => {});
+      connection.destroy();
+    }
+    this.#end();
+  }
+
+  #end(): void {
+    this.#state = 'closed';
+    this.#connector.stop();
+    this.#stopTicks?.();
+    this.#connection?.destroy();
+    this.#connection = undefined;
+    for (const pending of this.#pending.inOrder()) this.#fail(pending, 'session closed');
+  }
+
+  #masterSeconds(): number {
+    return Math.floor(this.masterTimeMicroseconds() / 1_000_000);
+  }
+
+  #tell(what: (listener: SessionListener) => void): void {
+    for (const listener of this.#listeners) what(listener);
+  }
+
+  #register(
+    id: number,
+    frame: Buffer,
+    reply: Message<unknown> | undefined,
+    deliver: Pending['resolve'],
+    reject: Pending['reject'],
+  ): void {
+    const { timeoutMs, ioRetries } = this.#settings;
+    let deadline = Number.POSITIVE_INFINITY;
+    if (timeoutMs > 0) deadline = this.#clock.monotonicMs() + timeoutMs;
+    if (this.#connection === undefined) {
+      deadline = Math.min(deadline, this.#clock.monotonicMs() + remainingPatience(1, ioRetries));
+      // It goes out with all that wait, once there is a connection.
+      this.#outbox.take();
+    } else {
+      this.#scheduleFlush();
+    }
+    this.#pending.add(id, frame, reply, deliver, reject, deadline);
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false;
+    if (this.#connection === undefined) return;
+    for (const bytes of this.#outbox.take()) this.#connection.write(bytes);
+  }
+
+  #decode<R>(
+    reply: Message<R>,
+    payload: Buffer,
+    layout: string | undefined,
+    reject: (error: Error) => void,
+  ): R | undefined {
+    try {
+      return reply.decode(payload, { layout: layout ?? 'data' });
+    } catch (error) {
+      const reason = error instanceof Error ? error : new Error(String(error));
+      reject(ioError(reason.message));
+      this.#disconnect(reason);
+      return undefined;
+    }
+  }
+
+  #received(frame: Frame): void {
+    const { type, payload } = frame;
+    if (payload.length < 4) return this.#refuse(`message ${type} of ${payload.length} bytes`);
+    const id = payload.readUInt32BE(0);
+    if (id === 0) {
+      if (!dispatchNotification(frame, this.#listeners, (timeUs) => this.#timeAnswered(timeUs))) {
+        this.#refuse(`unexpected message ${type} of ${payload.length} bytes`);
+      }
+      return;
+    }
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return this.#refuse(`message ${type} for no request`);
+    if (pending.reply !== undefined && pending.reply.number !== type) {
+      if (type !== 1 && type !== 2) return this.#refuse(`message ${type} instead of ${pending.reply.name}`);
+      this.#pending.remove(pending);
+      pending.reject(new MfsError(Status.ENOTSUP));
+      return;
+    }
+    this.#pending.remove(pending);
+    if (!pending.abandoned) pending.resolve(type, payload);
+  }
+
+  #refuse(what: string): void {
+    this.#disconnect(new Error(what));
+  }
+
+  #timeAnswered(timeUs: number): void {
+    const halfTripUs = ((this.#clock.monotonicMs() - this.#timeAskedAtMs) * 1000) / 2;
+    const now = timeUs + (halfTripUs > MAX_HALF_TRIP_US ? 0 : halfTripUs);
+    this.#clockOffsetUs = now - this.#clock.wallMs() * 1000;
+  }
+
+  /** Takes over a registered connection. */
+  #adopt(connection: MasterConnection, parameters: SessionParameters | undefined): void {
+    const replaced = this.#parameters !== undefined && parameters?.sessionId !== this.#parameters.sessionId;
+    if (parameters !== undefined) this.#parameters = parameters;
+    this.#state = 'normal';
+    this.#connection = connection;
+    this.#address = connection.address;
+    this.#outbox = new Outbox();
+    connection.attach({ frame: (frame) => this.#received(frame), closed: (reason) => this.#lost(reason) });
+    if (this.#connection !== connection) return;
+    this.#announce();
+    for (const pending of this.#pending.inOrder()) {
+      pending.deadlineMs = this.#settings.timeoutMs > 0 ? pending.deadlineMs : Number.POSITIVE_INFINITY;
+      this.#outbox.addBytes(pending.frame);
+    }
+    this.#flush();
+    const known = this.#parameters!;
+    this.#tell((listener) => listener.connected?.(known));
+    if (parameters !== undefined && replaced) this.#tell((listener) => listener.sessionReplaced?.(known));
+  }
+
+  /** What the master is told first on each connection. */
+  #announce(): void {
+    this.#askTime();
+    this.#ticks = 0;
+    this.#sustainedDue = this.#inodes.list().length > 0;
+    this.#reportInodes();
+  }
+
+  #askTime(): void {
+    this.#timeAskedAtMs = this.#clock.monotonicMs();
+    this.#outbox.add(CLTOMA_FUSE_TIME_SYNC, { msgid: 0 });
+  }
+
+  /** A list that lacks a file just being created would close it, so it waits while a CREATE is under way. */
+  #reportInodes(): void {
+    if (!this.#sustainedDue) return;
+    if (this.#pending.inOrder().some(({ reply }) => reply === MATOCL_FUSE_CREATE)) return;
+    this.#sustainedDue = false;
+    this.#outbox.add(CLTOMA_FUSE_SUSTAINED_INODES, { inodes: this.#inodes.report() });
+  }
+
+  #reportTimes(): void {
+    const entries = this.#times.report();
+    if (entries.length > 0) this.#outbox.add(CLTOMA_FUSE_AMTIME_INODES, { entries });
+  }
+
+  #disconnect(reason: Error): void {
+    this.#connection?.destroy();
+    this.#lost(reason);
+  }
+
+  #lost(reason: Error): void {
+    if (this.#connection === undefined) return;
+    this.#connection = undefined;
+    this.#outbox = new Outbox();
+    const now = this.#clock.monotonicMs();
+    for (const pending of this.#pending.inOrder()) this.#countTry(pending, now);
+    this.#tell((listener) => listener.locationsInvalid?.());
+    this.#tell((listener) => listener.disconnected?.(reason));
+    this.#reconnect();
+  }
+
+  #countTry(pending: Pending, now: number): void {
+    const patience = remainingPatience(pending.tries, this.#settings.ioRetries);
+    pending.tries++;
+    if (pending.abandoned) this.#pending.remove(pending);
+    else if (pending.tries > this.#settings.ioRetries) this.#fail(pending, 'connection to the master lost too often');
+    else pending.deadlineMs = Math.min(pending.deadlineMs, now + patience);
+  }
+
+  #fail(pending: Pending, reason: string): void {
+    this.#pending.remove(pending);
+    pending.reject(ioError(reason));
+  }
+
+  #reconnect(): void {
+    this.#connector.again(this.#parameters, {
+      connected: (connection, parameters) => this.#adopt(connection, parameters),
+      sessionLost: () => {
+        this.#state = 'lost';
+        for (const pending of this.#pending.inOrder()) this.#fail(pending, 'the master serves another file system');
+      },
+    });
+  }
+
+  #tick(): void {
+    const now = this.#clock.monotonicMs();
+    this.#expire(now);
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (now - connection.receivedAtMs > this.#settings.silenceMs) {
+      this.#disconnect(new Error('nothing came from the master for too long'));
+      return;
+    }
+    this.#ticks++;
+    if (now - connection.sentAtMs > NOP_AFTER_MS) this.#outbox.add(ANTOAN_NOP, { msgid: 0 });
+    if (this.#ticks % TIME_SYNC_TICKS === 0) this.#askTime();
+    if (this.#ticks % SUSTAINED_TICKS === 0) this.#sustainedDue = true;
+    this.#reportInodes();
+    this.#reportTimes();
+    this.#flush();
+  }
+
+  #expire(now: number): void {
+    if (this.#connection !== undefined && this.#settings.timeoutMs === 0) return;
+    for (const pending of this.#pending.inOrder()) {
+      if (pending.deadlineMs > now || pending.abandoned) continue;
+      if (this.#connection === undefined) {
+        this.#fail(pending, 'no connection to the master');
+      } else {
+        pending.abandoned = true;
+        pending.reject(ioError('no answer from the master in time'));
+      }
+    }
+  }
+}
