@@ -122,6 +122,13 @@ function readFixed(g: Generator, node: Node, at: string, scope: Scope): string {
     case 'constant':
       g.emit(`if (${readWidth(node.width, at)} !== ${node.value}) fail('a fixed field is not ${node.value}');`);
       return v;
+    case 'array': {
+      const i = g.variable();
+      g.emit(`const ${v} = []; for (let ${i} = 0; ${i} < ${node.length}; ${i}++) {`);
+      const e = readFixed(g, node.element, `${at} + ${i} * ${fixedSize(node.element)}`, scope);
+      g.emit(`${v}.push(${e}); }`);
+      return v;
+    }
     case 'literal':
       g.emit(
         `if (${g.constant(node.bytes)}.compare(b, ${at}, ${at} + ${node.bytes.length}) !== 0) fail('wrong literal');`,
@@ -383,6 +390,10 @@ function writeValue(g: Generator, node: Node, f: string, scope: Scope): void {
       return;
     case 'restZero':
       g.emit(`p = copy(b, p, ${f}); b[p++] = 0;`);
+      return;
+    case 'array':
+      g.emit(`if (${f}.length !== ${node.length}) refuse('wrong length of an array');`);
+      writeElements(g, node.element, f, scope);
       return;
     case 'list':
       g.emit(`${WRITERS[UNSIGNED[node.prefix]]}(b, p, ${f}.length); p += ${node.prefix};`);

@@ -53,6 +53,8 @@ interface Identity {
   /** Greatest payload a receiver should accept for this message, if less than its link's limit. */
   readonly limit?: number;
   readonly older?: readonly OlderForm[];
+  /** Layouts differ by what was asked for only: without a layout in the context the first that fits exactly is taken. */
+  readonly ambiguous?: boolean;
 }
 
 /** One layout as the reference page, the dumper and the tests see it. */
@@ -154,7 +156,7 @@ export function message(
       codec.writeHead(head, writeFrameHeader(head, 0, number, length), fields);
       return head;
     },
-    decode: all.length === 1 ? current[0].codec.decode : decoderOf(name, all, byName),
+    decode: all.length === 1 ? current[0].codec.decode : decoderOf(declaration, all, byName),
   };
 }
 
@@ -165,23 +167,46 @@ function routesOf({ link, direction, also = [] }: Identity): Route[] {
 }
 
 function decoderOf(
-  name: string,
+  { name, ambiguous = false }: Identity,
   all: readonly CompiledLayout[],
   byName: ReadonlyMap<string | undefined, CompiledLayout>,
 ): Message<never>['decode'] {
+  const decodeFirst = ambiguous ? decodeFirstThatFits : decodeAccepted;
   return (payload, context = NO_CONTEXT) => {
     if (context.layout !== undefined) {
       const layout = byName.get(context.layout);
       if (layout === undefined) throw new DecodeError(name, `has no layout ${context.layout}`);
       return layout.codec.decode(payload);
     }
-    for (const layout of all) {
-      if (!layout.accepts(payload, context)) continue;
-      const fields = layout.codec.decode(payload);
-      return layout.fill === undefined ? fields : (Object.assign(fields, layout.fill) as never);
-    }
-    throw new DecodeError(name, `no layout for these ${payload.length} bytes`);
+    const fields = decodeFirst(all, payload, context);
+    if (fields === undefined) throw new DecodeError(name, `no layout for these ${payload.length} bytes`);
+    return fields;
   };
+}
+
+function decodeAccepted(all: readonly CompiledLayout[], payload: Buffer, context: DecodeContext): never | undefined {
+  for (const layout of all) {
+    if (!layout.accepts(payload, context)) continue;
+    const fields = layout.codec.decode(payload);
+    return layout.fill === undefined ? fields : (Object.assign(fields, layout.fill) as never);
+  }
+  return undefined;
+}
+
+function decodeFirstThatFits(
+  all: readonly CompiledLayout[],
+  payload: Buffer,
+  context: DecodeContext,
+): never | undefined {
+  for (const layout of all) {
+    if (!layout.accepts(payload, context)) continue;
+    try {
+      return layout.codec.decode(payload);
+    } catch (error) {
+      if (!(error instanceof DecodeError)) throw error;
+    }
+  }
+  return undefined;
 }
 
 function compileLayout(

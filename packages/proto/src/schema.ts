@@ -21,6 +21,7 @@ export type Node =
   | { readonly kind: 'rest' }
   | { readonly kind: 'restZero' }
   | { readonly kind: 'bytesOf'; readonly count: string }
+  | { readonly kind: 'array'; readonly length: number; readonly element: Node }
   | { readonly kind: 'list'; readonly prefix: Width; readonly element: Node }
   | { readonly kind: 'listRest'; readonly element: Node }
   | { readonly kind: 'listOf'; readonly count: string; readonly element: Node }
@@ -116,6 +117,11 @@ export function bytes(length: number): Field<Buffer> {
 
 export function record<F extends FieldMap>(fields: F): Field<Shape<F>> {
   return field({ kind: 'record', fields });
+}
+
+/** Exactly `length` elements of fixed size. */
+export function array<T>(length: number, element: Field<T>): Field<T[]> {
+  return field({ kind: 'array', length, element: element.node });
 }
 
 function counted<T>(prefix: Width, element: Field<T>): Field<T[]> {

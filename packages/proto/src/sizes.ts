@@ -21,6 +21,8 @@ export function fixedSize(node: Node): number | undefined {
       return node.width;
     case 'gid':
       return 4;
+    case 'array':
+      return node.length * fixedSize(node.element)!;
     case 'literal':
       return node.bytes.length;
     case 'record':

@@ -156,7 +156,8 @@ export const CLTOCS_HDD_LIST = message({
   fields: {},
 });
 
-const diskStatistics = record({
+/** Counters of one disk over a time. */
+export const diskStatistics = record({
   bytesRead: u64,
   bytesWritten: u64,
   usecRead: u64,
