@@ -64,6 +64,7 @@ export class ImageInput {
   /** Moves over bytes without looking at them. */
   *skip(lengthBytes: number): Resumable<void> {
     let left = lengthBytes;
+    if (left > this.totalBytes - this.offset) this.fail(`the file is truncated: ${left} bytes to skip`);
     while (left > 0) {
       if (this.available === 0) yield* this.demand(1);
       const step = Math.min(left, this.available);
@@ -82,7 +83,7 @@ export class ImageInput {
 export function parseWhole<R>(image: Buffer, parser: (input: ImageInput) => Resumable<R>): R {
   const input = new ImageInput(image.length);
   input.push(image);
-  const step = parser(input).next();
-  if (!step.done) throw new ImageError(input.section, input.offset, 'the file is truncated');
+  const step: IteratorResult<number, R> = parser(input).next();
+  if (step.done !== true) return input.fail('the file is truncated');
   return step.value;
 }
