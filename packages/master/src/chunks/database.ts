@@ -107,7 +107,7 @@ export class ServerDatabase {
     for (const entry of [...this.entries.all()]) {
       if (entry.maintenance === Maintenance.off) continue;
       const back = entry.maintenance === Maintenance.temporary && this.isConnected(entry);
-      const over = entry.maintenanceEnd > 0 && entry.maintenanceEnd < now;
+      const over = entry.maintenanceTimeout > 0 && entry.maintenanceTimeout < now;
       if (back || over) this.log(5, entry, 0);
     }
   }

@@ -44,8 +44,13 @@ export interface ChunkServer {
   receiving: number;
   /** Chunks being written that have a live copy here. */
   writing: number;
-  /** Delete commands without an answer. */
-  deleting: number;
+  /** Chunks whose delete commands were not answered yet. */
+  readonly deletes: Set<number>;
+  /**
+   * Chunks whose delete commands were not answered when the server went away the last time. It may still report them and
+   * delete them afterwards, so such a copy must never be the reason to delete another one.
+   */
+  readonly doubtful: Set<number>;
   /** Weighted round robin (spec 40 §7.2). */
   age: number;
   credit: number;
@@ -82,6 +87,7 @@ export type NewServer = Pick<
   | 'markedTotalBytes'
   | 'markedChunks'
   | 'inMaintenance'
+  | 'doubtful'
 >;
 
 /**
@@ -109,7 +115,7 @@ export class ServerSet {
       sending: 0,
       receiving: 0,
       writing: 0,
-      deleting: 0,
+      deletes: new Set(),
       age: 0,
       credit: 0,
       fresh: true,

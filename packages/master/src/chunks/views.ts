@@ -6,9 +6,9 @@
 /** A chunk's place in the chunk table; stays the same for the life of the chunk record. */
 export type ChunkSlot = number;
 
-/** The chunk table. Slots are below `slotLimit`; unused ones have id 0. */
+/** The chunk table. Slots are above 0 and below `slotLimit`; unused ones have id 0. */
 export interface ChunkTable {
-  /** The slot of a chunk, or -1. */
+  /** The slot of a chunk, 0 for an unknown one. */
   find(chunkId: number): ChunkSlot;
   readonly slotLimit: number;
   readonly count: number;
@@ -23,13 +23,6 @@ export interface ChunkTable {
   /** Storage class that rules the chunk (spec 40 §14.2), 0 without references. */
   storageClass(slot: ChunkSlot): number;
   archived(slot: ChunkSlot): boolean;
-  /** Is told of every record made, changed (references, class, archive flag) or, as the last thing, about to vanish. */
-  observe(observer: ChunkTableObserver): void;
-}
-
-export interface ChunkTableObserver {
-  changed(slot: ChunkSlot): void;
-  removing(slot: ChunkSlot): void;
 }
 
 /** A label expression: up to four masks, a server satisfies one of them; a first mask of 0 means any server (spec 40 §9.1). */
@@ -58,7 +51,7 @@ export interface ServerEntry {
   /** 0 no, 1 on, 2 temporary. */
   readonly maintenance: number;
   /** Unix time of its end, 0 = none. */
-  readonly maintenanceEnd: number;
+  readonly maintenanceTimeout: number;
 }
 
 export interface ServerEntries {
@@ -71,7 +64,7 @@ export type FileKind = 'file' | 'trash' | 'sustained';
 
 /** Files, for the file test (spec 40 §14.4). */
 export interface FileTable {
-  /** Size of the node table; the test visits slots 0 .. limit-1 in order. */
+  /** Node slots are above 0 and below this number. */
   readonly nodeLimit: number;
   /** Inode of the file in this slot, 0 when there is none or it is not a file. */
   inode(nodeSlot: number): number;
@@ -81,7 +74,9 @@ export interface FileTable {
   storageClass(nodeSlot: number): number;
   /** Names that refer to the file. */
   linkCount(nodeSlot: number): number;
-  /** Entries of the chunk table of the file. */
+  /** Index of the next entry of the file's chunk list at or after `from` that may hold a chunk; `chunkCount` when there is none. */
+  nextChunkIndex(nodeSlot: number, from: number): number;
+  /** Entries of the chunk list of the file. */
   chunkCount(nodeSlot: number): number;
   chunkId(nodeSlot: number, index: number): number;
 }
