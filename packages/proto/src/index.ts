@@ -1,10 +1,12 @@
 export * from './attr.ts';
 export * from './catalogue/index.ts';
+export * from './catalogue.ts';
 export * from './constants.ts';
 export * from './crc.ts';
 export * from './errors.ts';
 export * from './flags.ts';
 export * from './framing.ts';
-export type { DecodeContext, Direction, FieldsOf, Layout, Link, Message, Route } from './message.ts';
+export type { DecodeContext, Layout } from './layout.ts';
+export type { Direction, FieldsOf, Link, Message, Route } from './message.ts';
 export * from './status.ts';
 export * from './version.ts';

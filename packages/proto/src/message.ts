@@ -1,9 +1,17 @@
 /** Declares messages: joins the compiled layouts of a message, and picks among them when decoding. */
-import { type Codec, compile } from './compile.ts';
+import type { Codec } from './codec/compile.ts';
+import { maxSizeOfFields } from './codec/sizes.ts';
 import { DecodeError, EncodeError } from './errors.ts';
 import { FRAME_HEADER_BYTES, writeFrameHeader } from './framing.ts';
+import {
+  type CompiledLayout,
+  compileLayout,
+  type DecodeContext,
+  type Layout,
+  type LayoutDeclaration,
+  type OlderForm,
+} from './layout.ts';
 import type { FieldMap, Shape } from './schema.ts';
-import { fixedSize, fixedSizeOfFields, minSizeOfFields } from './sizes.ts';
 
 /** A TCP link (spec 00 §1.1): ML metalogger-master, CS chunkserver-master, CL client-master, DATA chunkserver's port. */
 export type Link = 'ML' | 'CS' | 'CL' | 'DATA';
@@ -17,30 +25,6 @@ export interface Route {
   readonly direction: Direction;
 }
 
-/** What a decoder may need to know beside the payload. */
-export interface DecodeContext {
-  /** Wire version of the sender, where layouts of the same length depend on it. */
-  readonly peerVersion?: number;
-  /** The layout to use, when the decoder's caller knows it (e.g. because it asked for it). */
-  readonly layout?: string;
-}
-
-/** Says whether a payload has this layout; asked after the lengths and fixed values of the declaration were compared. */
-export type Match = (payload: Buffer, context: DecodeContext) => boolean;
-
-interface LayoutDeclaration {
-  readonly fields: FieldMap;
-  readonly match?: Match;
-  /** One line for the reference page. */
-  readonly note?: string;
-}
-
-/** A form that only old peers send: decoded to the fields of a current layout, with `fill` for those it lacks. */
-export interface OlderForm extends LayoutDeclaration {
-  readonly fill: Readonly<Record<string, number | string | bigint | Buffer>>;
-  readonly note: string;
-}
-
 interface Identity {
   readonly number: number;
   readonly name: string;
@@ -50,20 +34,11 @@ interface Identity {
   readonly also?: readonly Route[];
   /** What the message is for, one line. */
   readonly purpose: string;
-  /** Greatest payload a receiver should accept for this message, if less than its link's limit. */
+  /** Greatest payload in bytes, where the declaration's fields would allow more. */
   readonly limit?: number;
   readonly older?: readonly OlderForm[];
   /** Layouts differ by what was asked for only: without a layout in the context the first that fits exactly is taken. */
   readonly ambiguous?: boolean;
-}
-
-/** One layout as the reference page, the dumper and the tests see it. */
-export interface Layout {
-  readonly name: string | undefined;
-  readonly fields: FieldMap;
-  readonly note: string | undefined;
-  /** Values given to fields that this form lacks; such a layout is decoded only. */
-  readonly fill: OlderForm['fill'] | undefined;
 }
 
 /** A message of the catalogue. `Fields` is its decoded form. */
@@ -72,7 +47,8 @@ export interface Message<Fields> {
   readonly name: string;
   readonly routes: readonly Route[];
   readonly purpose: string;
-  readonly limit: number | undefined;
+  /** Greatest payload in bytes that can be this message, possibly Infinity. */
+  readonly limit: number;
   readonly layouts: readonly Layout[];
   /** Payload bytes of the encoded message. */
   size(fields: Fields): number;
@@ -96,11 +72,6 @@ type LayoutsOf<L extends Record<string, LayoutDeclaration>> = {
   [K in keyof L]: { layout: K } & Shape<L[K]['fields']>;
 }[keyof L];
 
-interface CompiledLayout extends Layout {
-  readonly codec: Codec<never>;
-  readonly accepts: Match;
-}
-
 const NO_CONTEXT: DecodeContext = {};
 
 /** Declares a message with one layout. */
@@ -120,19 +91,19 @@ export function message(
   // Older forms come first: they are recognised by exact lengths, which the current form would swallow.
   const all = [...older.map((form) => compileLayout(name, undefined, form)), ...current];
   const byName = new Map(current.map((l) => [l.name, l]));
-  const single = current.length === 1 ? current[0].codec : undefined;
+  const single = current.length === 1 ? current[0] : undefined;
   const codecOf = (fields: { layout?: string }): Codec<never> => {
-    if (single !== undefined) return single;
+    if (single !== undefined) return single.codec();
     const layout = byName.get(fields.layout);
     if (layout === undefined) throw new EncodeError(`${name}: no layout ${fields.layout}`);
-    return layout.codec;
+    return layout.codec();
   };
   return {
     number,
     name,
     routes: routesOf(declaration),
     purpose,
-    limit,
+    limit: limit ?? Math.max(...all.map((l) => maxSizeOfFields(l.fields))),
     layouts: all,
     size: (fields) => codecOf(fields).size(fields),
     encode(fields) {
@@ -156,7 +127,7 @@ export function message(
       codec.writeHead(head, writeFrameHeader(head, 0, number, length), fields);
       return head;
     },
-    decode: all.length === 1 ? current[0].codec.decode : decoderOf(declaration, all, byName),
+    decode: all.length === 1 ? (payload) => all[0].codec().decode(payload) : decoderOf(declaration, all, byName),
   };
 }
 
@@ -175,8 +146,8 @@ function decoderOf(
   return (payload, context = NO_CONTEXT) => {
     if (context.layout !== undefined) {
       const layout = byName.get(context.layout);
-      if (layout === undefined) throw new DecodeError(name, `has no layout ${context.layout}`);
-      return layout.codec.decode(payload);
+      if (layout === undefined) throw new RangeError(`${name} has no layout ${context.layout}`);
+      return layout.codec().decode(payload);
     }
     const fields = decodeFirst(all, payload, context);
     if (fields === undefined) throw new DecodeError(name, `no layout for these ${payload.length} bytes`);
@@ -187,7 +158,7 @@ function decoderOf(
 function decodeAccepted(all: readonly CompiledLayout[], payload: Buffer, context: DecodeContext): never | undefined {
   for (const layout of all) {
     if (!layout.accepts(payload, context)) continue;
-    const fields = layout.codec.decode(payload);
+    const fields = layout.codec().decode(payload);
     return layout.fill === undefined ? fields : (Object.assign(fields, layout.fill) as never);
   }
   return undefined;
@@ -201,57 +172,10 @@ function decodeFirstThatFits(
   for (const layout of all) {
     if (!layout.accepts(payload, context)) continue;
     try {
-      return layout.codec.decode(payload);
+      return layout.codec().decode(payload);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
     }
   }
   return undefined;
-}
-
-function compileLayout(
-  name: string,
-  layout: string | undefined,
-  declaration: LayoutDeclaration | OlderForm,
-): CompiledLayout {
-  const { fields, match, note } = declaration;
-  return {
-    name: layout,
-    fields,
-    note,
-    fill: 'fill' in declaration ? declaration.fill : undefined,
-    codec: compile<never>(name, layout, fields),
-    accepts: acceptance(fields, match),
-  };
-}
-
-/** The test for a layout: its exact or least length, its fixed values at fixed offsets, then its own `match`. */
-function acceptance(fields: FieldMap, match: Match | undefined): Match {
-  const exact = fixedSizeOfFields(fields);
-  const least = exact ?? minSizeOfFields(fields);
-  const fixed = fixedValues(fields);
-  return (payload, context) => {
-    if (exact === undefined ? payload.length < least : payload.length !== exact) return false;
-    for (const { offset, bytes } of fixed) {
-      if (bytes.compare(payload, offset, offset + bytes.length) !== 0) return false;
-    }
-    return match === undefined || match(payload, context);
-  };
-}
-
-function fixedValues(fields: FieldMap): { offset: number; bytes: Buffer }[] {
-  const found: { offset: number; bytes: Buffer }[] = [];
-  let offset = 0;
-  for (const { node } of Object.values(fields)) {
-    if (node.kind === 'literal') found.push({ offset, bytes: node.bytes });
-    if (node.kind === 'constant') {
-      const bytes = Buffer.alloc(node.width);
-      bytes.writeUIntBE(node.value, 0, node.width);
-      found.push({ offset, bytes });
-    }
-    const size = fixedSize(node);
-    if (size === undefined) break;
-    offset += size;
-  }
-  return found;
 }

@@ -1,5 +1,5 @@
 /** The chunkserver's data port (spec 20 §5). */
-import { BLOCKS_IN_CHUNK } from '../constants.ts';
+import { BLOCK_SIZE, BLOCKS_IN_CHUNK } from '../constants.ts';
 import { message } from '../message.ts';
 import { bytes, bytes8, bytesOf, count32, listRest, record, sized16, u8, u16, u32, u64, whenLeft } from '../schema.ts';
 
@@ -28,6 +28,7 @@ export const CSTOCL_READ_DATA = message({
   link: 'DATA',
   direction: 'reply',
   purpose: 'bytes within one block, with the CRC of exactly these bytes',
+  limit: 20 + BLOCK_SIZE,
   fields: { chunkId: u64, block: u16, offset: u16, size: count32('data'), crc: u32, data: bytesOf('size') },
 });
 
@@ -64,6 +65,7 @@ export const CLTOCS_WRITE_DATA = message({
   link: 'DATA',
   direction: 'request',
   purpose: 'bytes within one block, with the CRC of exactly these bytes',
+  limit: 24 + BLOCK_SIZE,
   fields: {
     chunkId: u64,
     writeId: u32,

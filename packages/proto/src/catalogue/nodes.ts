@@ -18,6 +18,7 @@ import {
   u64,
   u64n,
 } from '../schema.ts';
+import { packVersion, VERSION } from '../version.ts';
 import { attrReply, chunkLocations, dataReply, request, statusReply } from './shared.ts';
 
 const status = { fields: { msgid: u32, status: u8 } };
@@ -227,7 +228,10 @@ function entriesFit(payload: Buffer, offset: number, tailBytes: number): boolean
 
 const LISTING_OFFSET = 12;
 
-/** The layout follows from the request's WITHATTR flag; pass it in the context where it is known. */
+/** Clients from here on get 36-byte attributes. */
+const FULL_ATTR_VERSION = packVersion(3, 0, 93);
+
+/** The layout follows from the request's WITHATTR flag and the client's version; pass it in the context where it is known. */
 export const MATOCL_FUSE_READDIR = message({
   number: 429,
   name: 'MATOCL_FUSE_READDIR',
@@ -238,7 +242,8 @@ export const MATOCL_FUSE_READDIR = message({
     status,
     attr: {
       fields: { msgid: u32, nedgeid: u64n, entries: listRest(record({ name: bytes8, inode: u32, attr })) },
-      match: (payload) => entriesFit(payload, LISTING_OFFSET, 4 + 36),
+      match: (payload, { peerVersion = VERSION }) =>
+        peerVersion >= FULL_ATTR_VERSION && entriesFit(payload, LISTING_OFFSET, 4 + 36),
       note: 'WITHATTR',
     },
     plain: {

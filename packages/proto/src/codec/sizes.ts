@@ -1,5 +1,5 @@
 /** What a declaration tells about the number of bytes a field takes. */
-import type { FieldMap, Node } from './schema.ts';
+import type { FieldMap, Node } from '../schema.ts';
 
 const INTEGER_BYTES = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, u64n: 8 } as const;
 
@@ -70,4 +70,23 @@ export function minSize(node: Node): number {
 
 export function minSizeOfFields(fields: FieldMap): number {
   return Object.values(fields).reduce((total, { node }) => total + minSize(node), 0);
+}
+
+/** The most bytes a node can take, possibly Infinity. */
+export function maxSize(node: Node): number {
+  switch (node.kind) {
+    case 'lbytes':
+      return node.prefix === 4 ? Number.POSITIVE_INFINITY : node.prefix + 256 ** node.prefix - 1;
+    case 'optional':
+    case 'when':
+      return maxSize(node.element);
+    case 'record':
+      return maxSizeOfFields(node.fields);
+    default:
+      return fixedSize(node) ?? Number.POSITIVE_INFINITY;
+  }
+}
+
+export function maxSizeOfFields(fields: FieldMap): number {
+  return Object.values(fields).reduce((total, { node }) => total + maxSize(node), 0);
 }
