@@ -1,1 +1,12 @@
-export {};
+export type { ChannelEnd } from './channel.ts';
+export * from './constants.ts';
+export { DirectoryList } from './directory.ts';
+export { MountError } from './helper.ts';
+export { DEFAULT_WISHES, type InitWishes } from './init.ts';
+export type { ErrorReport } from './loop.ts';
+export { type MountOptions, mountDevice, setReadAhead, unmountDevice } from './mount.ts';
+export type { Notifier } from './notify.ts';
+export type { Answer, Operations, Status } from './operations.ts';
+export { Request } from './request.ts';
+export { type FuseServer, type ServeOptions, serve } from './server.ts';
+export * from './types.ts';
