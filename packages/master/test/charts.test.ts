@@ -1,6 +1,8 @@
+import { inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { Charts, POINTS } from '../src/charts/engine.ts';
 import { MASTER_SERIES } from '../src/charts/masterSeries.ts';
+import { drawChart } from '../src/charts/picture.ts';
 
 const definitions = [
   { name: 'sum', id: 'SUMM', mode: 'add' },
@@ -65,5 +67,60 @@ describe('charts', () => {
     expect(copy.fromFile(file.subarray(0, file.length - 40 - POINTS * 32))).toBe(true);
     expect(copy.data(0, 0, 1).values).toEqual([1]);
     expect(copy.fromFile(Buffer.from('something else entirely'))).toBe(false);
+  });
+});
+
+describe('pictures', () => {
+  const charts = new Charts(MASTER_SERIES, 0, utc);
+  for (let minute = 1; minute < 900; minute++)
+    charts.book(
+      minute * 60,
+      MASTER_SERIES.map((_, i) => (minute % 100 === 0 ? NONE : minute * 1000 * (i + 1))),
+    );
+
+  /** Width, height and the points of a PNG with a palette. */
+  function decode(png: Buffer) {
+    expect(png.subarray(0, 8).toString('hex')).toBe('89504e470d0a1a0a');
+    const width = png.readUInt32BE(16);
+    const height = png.readUInt32BE(20);
+    const at = png.indexOf('IDAT');
+    const rows = inflateSync(png.subarray(at + 4, at + 4 + png.readUInt32BE(at - 4)));
+    expect(rows.length).toBe((width + 1) * height);
+    return { width, height, colour: (x: number, y: number) => rows[y * (width + 1) + 1 + x]! };
+  }
+
+  test('sizes are limited and rounded', () => {
+    const size = (width: number, height: number) => {
+      const { width: w, height: h } = decode(drawChart(charts, { number: 5, range: 0 }, width, height));
+      return [w, h];
+    };
+    expect(size(0, 0)).toEqual([1000, 120]);
+    expect(size(1, 1)).toEqual([150, 120]);
+    expect(size(65535, 65535)).toEqual([4146, 1020]);
+    expect(size(200, 159)).toEqual([200, 140]);
+  });
+
+  test('columns rise with the values, the newest at the right, stacked when combined', () => {
+    const heights = (number: number, x: number) => {
+      const picture = decode(drawChart(charts, { number, range: 0 }, 1000, 220));
+      return Array.from({ length: 200 }, (_, y) => picture.colour(x, 6 + y)).filter(
+        (colour) => colour === 4 || colour === 5,
+      ).length;
+    };
+    const right = 43 + 950 - 1;
+    expect(heights(5, right)).toBeGreaterThan(heights(5, right - 500));
+    expect(heights(5, right - 99)).toBe(0);
+    const memory = decode(drawChart(charts, { number: 101, range: 0 }, 1000, 220));
+    const column = Array.from({ length: 200 }, (_, y) => memory.colour(right, 6 + y));
+    expect(column.lastIndexOf(5)).toBeLessThan(column.indexOf(4));
+    expect(column.indexOf(5)).toBeGreaterThanOrEqual(0);
+    for (const range of [0, 1, 2, 3])
+      for (const number of [0, 37, 100, 106]) decode(drawChart(charts, { number, range }, 0, 0));
+  });
+
+  test('an unknown chart is one transparent point', () => {
+    expect(drawChart(charts, { number: 107, range: 0 }, 0, 0).length).toBe(68);
+    expect(drawChart(charts, { number: 38, range: 0 }, 0, 0).length).toBe(68);
+    expect(drawChart(charts, undefined, 0, 0).length).toBe(68);
   });
 });

@@ -2,7 +2,7 @@ import { type DecodeContext, FrameReader, type Message, writeFrameHeader } from 
 import type { Connection } from '@alces/runtime';
 import type { CommitGate } from '../commitGate.ts';
 import { addressNumber } from '../exports/network.ts';
-import type { Session } from '../sessions/registry.ts';
+import type { LiveSession } from '../sessions/registry.ts';
 import { Outbox } from './outbox.ts';
 
 /** Kinds of connection, as bits, so that a message can name those on which it is accepted (spec 00 §3). */
@@ -33,7 +33,7 @@ export class Client implements DecodeContext {
   readonly ip: number;
   kind: ClientKind = ClientKind.unregistered;
   /** The session that a registered connection is attached to. */
-  session: Session | undefined;
+  session: LiveSession | undefined;
   /** Version the client registered with, 0 before. */
   version = 0;
   /** What GETRANDOM gave out last. */

@@ -1,0 +1,38 @@
+import { MAX_NAME_BYTES, ROOT_INODE, type State, TYPE_DIRECTORY } from '@alces/metadata';
+import { Status } from '@alces/proto';
+
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
+/** Whether bytes can be the name of a directory entry (spec 00 §1.8). */
+export function isValidName(name: Buffer): boolean {
+  if (name.length === 0 || name.length > MAX_NAME_BYTES) return false;
+  if (name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT))) return false;
+  return !name.includes(0) && !name.includes(SLASH);
+}
+
+function* components(path: Buffer): Generator<Buffer> {
+  let start = 0;
+  for (let at = 0; at <= path.length; at++) {
+    if (at < path.length && path[at] !== SLASH) continue;
+    if (at > start) yield path.subarray(start, at);
+    start = at + 1;
+  }
+}
+
+/**
+ * The directory that a path names, from the real root on (spec 00 §4.4 step 2): slashes may be repeated, symbolic links are not
+ * followed, nobody's permission is needed.
+ */
+export function resolvePath(state: State, path: Buffer): { status: number; inode: number } {
+  const { nodes, edges } = state;
+  let row = nodes.find(ROOT_INODE);
+  for (const name of components(path)) {
+    if (!isValidName(name)) return { status: Status.EINVAL, inode: 0 };
+    const edge = edges.find(row, name);
+    if (edge === 0) return { status: Status.ENOENT, inode: 0 };
+    row = edges.child.get(edge);
+    if (nodes.type.get(row) !== TYPE_DIRECTORY) return { status: Status.ENOTDIR, inode: 0 };
+  }
+  return { status: Status.OK, inode: nodes.inode.get(row) };
+}

@@ -1,0 +1,31 @@
+import type { Operation, State } from '@alces/metadata';
+import type { Clock, Logger, Random } from '@alces/runtime';
+import type { ChunkService } from './chunks/api.ts';
+import type { DataCacheTable } from './clients/dataCache.ts';
+import type { CommitGate } from './commitGate.ts';
+import type { MasterConfig } from './config.ts';
+import type { ExportList } from './exports/load.ts';
+import type { SessionRegistry } from './sessions/registry.ts';
+
+/** What every part of the running master works on. The parts are plain functions and small classes around it. */
+export interface Core {
+  readonly state: State;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly gate: CommitGate;
+  readonly sessions: SessionRegistry;
+  readonly dataCache: DataCacheTable;
+  readonly chunks: ChunkService;
+  /** Replaced at reload. */
+  config: MasterConfig;
+  /** Replaced at reload. */
+  exports: ExportList;
+  /** Unix seconds at which the master started to serve. */
+  readonly startedAt: number;
+  /**
+   * Performs an operation and hands it to the journal. An operation that was planned or is otherwise known to be possible can't
+   * fail; if it does, the state is not what the code believes and the master must not go on.
+   */
+  commit(operation: Operation, now: number): void;
+}

@@ -1,0 +1,284 @@
+import {
+  ANTOAN_CONFIG_VALUE,
+  ANTOAN_GET_CONFIG,
+  ANTOAN_GET_VERSION,
+  ANTOAN_VERSION,
+  ANTOMA_DOWNLOAD_END,
+  ANTOMA_DOWNLOAD_REQUEST,
+  ANTOMA_DOWNLOAD_START,
+  ANTOMA_REGISTER,
+  DecodeError,
+  type FieldsOf,
+  type Frame,
+  FrameReader,
+  FrameTooLong,
+  Limit,
+  VERSION,
+  VERSION_STRING,
+} from '@alces/proto';
+import type { Cancel, Clock, Connection, ConnectionHandlers, Disk, Logger } from '@alces/runtime';
+import { addressNumber, formatAddress } from '../exports/network.ts';
+import { Download, type DownloadPaths, DownloadViolation } from './download.ts';
+import { RecentChanges, type StreamPosition } from './recentChanges.ts';
+
+const UNREGISTERED_TIMEOUT_MS = 10_000;
+const SMALLEST_TIMEOUT_SECONDS = 3;
+const TICK_MS = 500;
+const STALL_MS = 1_000;
+/** Changes wait in memory, not in the socket, while more than this is unsent. */
+const SEND_AHEAD_BYTES = 4 << 20;
+
+const NOP = Buffer.alloc(8);
+
+export interface MetaloggerServiceOptions {
+  clock: Clock;
+  disk: Disk;
+  log: Logger;
+  paths: DownloadPaths;
+  /** Number of the next change. */
+  nextVersion: number;
+  /** CHANGELOG_PRESERVE_SECONDS. */
+  keepSeconds(): number;
+  /** Text of an option in mfsmaster.cfg, '' when it is absent or secret. */
+  configText(name: string): string;
+}
+
+/** One connected metalogger. */
+interface Peer {
+  readonly connection: Connection;
+  readonly ip: number;
+  readonly reader: FrameReader;
+  readonly download: Download;
+  /** 0 = not registered. */
+  version: number;
+  timeoutMs: number;
+  /** Next byte of the stream of changes to send; undefined before registration. */
+  position: StreamPosition | undefined;
+  lastReadMs: number;
+  lastWriteMs: number;
+  /** A request that has to wait for the disk is being worked off. */
+  busy: boolean;
+  closed: boolean;
+}
+
+/** The metaloggers' side of the master (port 9419, spec 52). */
+export class MetaloggerService {
+  readonly #options: MetaloggerServiceOptions;
+  readonly #changes: RecentChanges;
+  readonly #peers = new Set<Peer>();
+  readonly #cancelTick: Cancel;
+  #lastTickMs: number;
+
+  constructor(options: MetaloggerServiceOptions) {
+    this.#options = options;
+    this.#changes = new RecentChanges(options.nextVersion, options.clock.unixSeconds());
+    this.#lastTickMs = options.clock.monotonicMs();
+    this.#cancelTick = options.clock.interval(TICK_MS, () => this.#tick());
+  }
+
+  accept(connection: Connection): ConnectionHandlers {
+    const nowMs = this.#options.clock.monotonicMs();
+    const peer: Peer = {
+      connection,
+      ip: addressNumber(connection.remoteAddress),
+      reader: new FrameReader(Limit.MASTER_FROM_METALOGGER),
+      download: new Download(this.#options.disk, this.#options.paths),
+      version: 0,
+      timeoutMs: UNREGISTERED_TIMEOUT_MS,
+      position: undefined,
+      lastReadMs: nowMs,
+      lastWriteMs: nowMs,
+      busy: false,
+      closed: false,
+    };
+    this.#peers.add(peer);
+    return {
+      data: (bytes) => {
+        peer.lastReadMs = this.#options.clock.monotonicMs();
+        peer.reader.push(bytes);
+        this.#work(peer);
+      },
+      drain: () => this.#pump(peer),
+      close: () => this.#gone(peer),
+    };
+  }
+
+  /** Adds changes that are safe in the journal; `flush` sends them. */
+  add(version: number, text: Buffer): void {
+    this.#changes.add(version, text, this.#options.clock.unixSeconds(), this.#options.keepSeconds());
+  }
+
+  /** Sends what was added to all metaloggers that keep up. */
+  flush(): void {
+    for (const peer of this.#peers) this.#pump(peer);
+  }
+
+  /** The master has rotated its changelog behind the changes added so far. */
+  markRotation(): void {
+    this.#changes.markRotation();
+    this.flush();
+  }
+
+  /** Registered metaloggers, for MLOG_LIST. */
+  list(): { version: number; ip: number }[] {
+    return [...this.#peers].filter((peer) => peer.version !== 0).map(({ version, ip }) => ({ version, ip }));
+  }
+
+  stop(): void {
+    this.#cancelTick();
+    for (const peer of [...this.#peers]) this.#drop(peer);
+  }
+
+  #send(peer: Peer, frame: Buffer): void {
+    peer.lastWriteMs = this.#options.clock.monotonicMs();
+    peer.connection.write(frame);
+  }
+
+  #drop(peer: Peer): void {
+    peer.connection.destroy();
+    this.#gone(peer);
+  }
+
+  #gone(peer: Peer): void {
+    if (peer.closed) return;
+    peer.closed = true;
+    this.#peers.delete(peer);
+    const kind = peer.version === 0 ? 'UNKNOWN' : 'METALOGGER';
+    this.#options.log.info(`connection with ${kind}(${formatAddress(peer.ip)}) has been closed`);
+    if (!peer.busy) this.#closeFiles(peer);
+  }
+
+  #closeFiles(peer: Peer): void {
+    peer.download.close().catch((error: unknown) => this.#options.log.warn({ error }, 'closing downloaded files'));
+  }
+
+  /** Works off requests until there are none or one has to wait for the disk. */
+  #work(peer: Peer): void {
+    try {
+      while (!peer.closed && !peer.busy) {
+        const frame = peer.reader.next();
+        if (!frame) return;
+        this.#handle(peer, frame);
+      }
+    } catch (error) {
+      this.#refuse(peer, error);
+    }
+  }
+
+  /** A violation of the protocol closes the connection; anything else is our own fault. */
+  #refuse(peer: Peer, error: unknown): void {
+    const violation =
+      error instanceof DecodeError || error instanceof FrameTooLong || error instanceof DownloadViolation;
+    if (!violation) throw error;
+    this.#options.log.info(`master <-> metaloggers module: ${error.message} - connection closed`);
+    this.#drop(peer);
+  }
+
+  #handle(peer: Peer, { type, payload }: Frame): void {
+    switch (type) {
+      case 0:
+      case 1:
+      case 2:
+        return;
+      case ANTOAN_GET_VERSION.number:
+        return this.#sendVersion(peer, ANTOAN_GET_VERSION.decode(payload));
+      case ANTOAN_GET_CONFIG.number: {
+        const { msgid, option } = ANTOAN_GET_CONFIG.decode(payload);
+        const value = Buffer.from(this.#options.configText(option.toString('latin1')), 'latin1').subarray(0, 255);
+        return this.#send(peer, ANTOAN_CONFIG_VALUE.encode({ msgid, value }));
+      }
+      case ANTOMA_REGISTER.number:
+        return this.#register(peer, ANTOMA_REGISTER.decode(payload));
+      case ANTOMA_DOWNLOAD_START.number: {
+        const { file } = ANTOMA_DOWNLOAD_START.decode(payload);
+        return this.#answerLater(peer, () => peer.download.start(file));
+      }
+      case ANTOMA_DOWNLOAD_REQUEST.number: {
+        const { offset, length } = ANTOMA_DOWNLOAD_REQUEST.decode(payload);
+        return this.#answerLater(peer, () => peer.download.read(offset, length));
+      }
+      case ANTOMA_DOWNLOAD_END.number:
+        ANTOMA_DOWNLOAD_END.decode(payload);
+        return this.#answerLater(peer, () => peer.download.end());
+      default:
+        throw new DownloadViolation(`got unknown message (type:${type})`);
+    }
+  }
+
+  #sendVersion(peer: Peer, { msgid }: FieldsOf<typeof ANTOAN_GET_VERSION>): void {
+    const answer = { version: VERSION, text: Buffer.from(VERSION_STRING) };
+    const layout = msgid === undefined ? 'plain' : 'msgid';
+    this.#send(
+      peer,
+      ANTOAN_VERSION.encode(layout === 'msgid' ? { layout, msgid: msgid!, ...answer } : { layout, ...answer }),
+    );
+  }
+
+  #register(peer: Peer, request: FieldsOf<typeof ANTOMA_REGISTER>): void {
+    if (peer.position) throw new DownloadViolation('registers twice');
+    if (request.timeout < 10)
+      this.#options.log.warn(
+        `ANTOMA_REGISTER communication timeout too small (${request.timeout} seconds - should be at least 10 seconds)`,
+      );
+    peer.version = request.version;
+    peer.timeoutMs = 1000 * Math.max(SMALLEST_TIMEOUT_SECONDS, request.timeout);
+    // A version of 0 does not register, so nothing is sent.
+    if (peer.version === 0) return;
+    const wanted = request.layout === 'fromVersion' ? this.#changes.positionOf(request.metaVersion) : undefined;
+    peer.position = wanted ?? this.#changes.end();
+    this.#pump(peer);
+  }
+
+  /** Sends changes until the peer has all or enough is on the way to it. */
+  #pump(peer: Peer): void {
+    const { position } = peer;
+    if (!position || peer.closed) return;
+    while (peer.connection.queuedBytes <= SEND_AHEAD_BYTES) {
+      const { block } = position;
+      if (position.offset < block.lengthBytes) {
+        this.#send(peer, block.bytes.subarray(position.offset, block.lengthBytes));
+        position.offset = block.lengthBytes;
+      }
+      if (!block.next) return;
+      position.block = block.next;
+      position.offset = 0;
+    }
+  }
+
+  /** Runs something that waits for the disk and sends its result, if any; other requests wait meanwhile. */
+  #answerLater(peer: Peer, run: () => Promise<Buffer | void>): void {
+    peer.busy = true;
+    peer.connection.pause();
+    const done = (error?: unknown) => {
+      peer.busy = false;
+      if (peer.closed) return this.#closeFiles(peer);
+      if (error instanceof DownloadViolation) return this.#refuse(peer, error);
+      if (error !== undefined) {
+        this.#options.log.error({ error }, 'metalogger download failed');
+        return this.#drop(peer);
+      }
+      peer.connection.resume();
+      this.#work(peer);
+    };
+    run().then(
+      (frame) => {
+        if (frame && !peer.closed) this.#send(peer, frame);
+        done();
+      },
+      (error: unknown) => done(error),
+    );
+  }
+
+  #tick(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    const stallMs = nowMs - this.#lastTickMs - TICK_MS;
+    this.#lastTickMs = nowMs;
+    for (const peer of [...this.#peers]) {
+      if (stallMs > STALL_MS) peer.lastReadMs += stallMs;
+      const lost = peer.position && !this.#changes.keeps(peer.position.block);
+      if (nowMs - peer.lastReadMs > peer.timeoutMs || lost) this.#drop(peer);
+      else if (peer.version !== 0 && nowMs - peer.lastWriteMs > peer.timeoutMs / 3 && peer.connection.queuedBytes === 0)
+        this.#send(peer, NOP);
+    }
+  }
+}
