@@ -34,6 +34,11 @@ export class Budget {
     return new Promise((resolve) => this.#waiters.push({ amount, admit: resolve }));
   }
 
+  /** Takes `amount` whether it fits or not: what must be done is done. */
+  charge(amount: number): void {
+    this.#used += amount;
+  }
+
   give(amount: number): void {
     this.#used -= amount;
     if (this.#used < 0) throw new Error(`budget of ${this.limit} got back more than it gave`);

@@ -9,7 +9,7 @@ export interface ServerAddress {
 
 /** Who gets what a link receives. Replaced as the link goes from one operation to the next. */
 export interface LinkUser {
-  /** Bytes arrived. Views of memory that nobody changes any more if `expect` announced them, else good only during the call. */
+  /** Bytes arrived. Views of memory that nobody changes any more while `expect` is in force, else good only during the call. */
   received(bytes: Buffer): void;
   /** The connection is gone. Not called after `destroy`. */
   closed(reason: Error): void;
@@ -25,7 +25,7 @@ export interface DataLink {
   readonly isOpen: boolean;
   /** Sends the buffers in order, in one system call if possible; they must not change any more. */
   send(buffers: readonly Buffer[]): void;
-  /** So many bytes of data are about to come that will be kept as views. */
+  /** From now on received bytes are kept as views, about so many of them; 0: no longer. */
   expect(bytes: number): void;
   destroy(): void;
 }
@@ -40,6 +40,8 @@ export function dottedAddress(ip: number): string {
 const SLAB_BYTES = 1 << 20;
 /** With less room than this left a new slab is taken, or the last reads into a slab would be tiny. */
 const MIN_ROOM_BYTES = 4096;
+/** NOPs between the data make the answer longer than announced. */
+const MIN_SLAB_BYTES = 64;
 
 /**
  * All links receive small answers here; they are taken out before the next read. The first bytes of a bulk answer land here as well
@@ -54,6 +56,7 @@ class SocketLink implements DataLink {
   sentAtMs: number;
   readonly #clock: Clock;
   #socket: Socket | undefined;
+  #keeping = false;
   #expectedBytes = 0;
   #slab: Buffer = SHARED;
   #slabUsed = 0;
@@ -97,7 +100,9 @@ class SocketLink implements DataLink {
   }
 
   expect(bytes: number): void {
+    this.#keeping = bytes > 0;
     this.#expectedBytes = bytes;
+    if (!this.#keeping) this.#slab = SHARED;
   }
 
   destroy(): void {
@@ -122,7 +127,7 @@ class SocketLink implements DataLink {
 
   #takeShared(count: number): Buffer {
     const bytes = SHARED.subarray(0, count);
-    if (this.#expectedBytes === 0) return bytes;
+    if (!this.#keeping) return bytes;
     this.#newSlab(count);
     bytes.copy(this.#slab, 0);
     return this.#takeSlab(count);
@@ -132,13 +137,13 @@ class SocketLink implements DataLink {
     const bytes = this.#slab.subarray(this.#slabUsed, this.#slabUsed + count);
     this.#slabUsed += count;
     this.#expectedBytes = Math.max(0, this.#expectedBytes - count);
-    if (this.#expectedBytes === 0) this.#slab = SHARED;
-    else if (this.#slab.length - this.#slabUsed < Math.min(MIN_ROOM_BYTES, this.#expectedBytes)) this.#newSlab(0);
+    const room = this.#slab.length - this.#slabUsed;
+    if (room === 0 || room < Math.min(MIN_ROOM_BYTES, this.#expectedBytes)) this.#newSlab(0);
     return bytes;
   }
 
   #newSlab(atLeast: number): void {
-    this.#slab = Buffer.allocUnsafeSlow(Math.max(atLeast, Math.min(SLAB_BYTES, this.#expectedBytes)));
+    this.#slab = Buffer.allocUnsafeSlow(Math.max(atLeast, MIN_SLAB_BYTES, Math.min(SLAB_BYTES, this.#expectedBytes)));
     this.#slabUsed = 0;
   }
 }

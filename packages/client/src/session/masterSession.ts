@@ -243,6 +243,7 @@ export class Session implements MasterSession {
     for (const bytes of this.#outbox.take()) this.#connection.write(bytes);
   }
 
+  /** Throws, so that the connection is closed, when the answer has a wrong form; the operation fails (spec 00 §1.4). */
   #decode<R>(
     reply: Message<R>,
     payload: Buffer,
@@ -252,37 +253,32 @@ export class Session implements MasterSession {
     try {
       return reply.decode(payload, { layout: layout ?? 'data' });
     } catch (error) {
-      const reason = error instanceof Error ? error : new Error(String(error));
-      reject(ioError(reason.message));
-      this.#disconnect(reason);
-      return undefined;
+      reject(ioError(error instanceof Error ? error.message : String(error)));
+      throw error;
     }
   }
 
+  /** A packet from the master. What it throws closes the connection. */
   #received(frame: Frame): void {
     const { type, payload } = frame;
-    if (payload.length < 4) return this.#refuse(`message ${type} of ${payload.length} bytes`);
+    if (payload.length < 4) throw new Error(`message ${type} of ${payload.length} bytes`);
     const id = payload.readUInt32BE(0);
     if (id === 0) {
       if (!dispatchNotification(frame, this.#listeners, (timeUs) => this.#timeAnswered(timeUs))) {
-        this.#refuse(`unexpected message ${type} of ${payload.length} bytes`);
+        throw new Error(`unexpected message ${type} of ${payload.length} bytes`);
       }
       return;
     }
     const pending = this.#pending.get(id);
-    if (pending === undefined) return this.#refuse(`message ${type} for no request`);
+    if (pending === undefined) throw new Error(`message ${type} for no request`);
     if (pending.reply !== undefined && pending.reply.number !== type) {
-      if (type !== 1 && type !== 2) return this.#refuse(`message ${type} instead of ${pending.reply.name}`);
+      if (type !== 1 && type !== 2) throw new Error(`message ${type} instead of ${pending.reply.name}`);
       this.#pending.remove(pending);
       pending.reject(new MfsError(Status.ENOTSUP));
       return;
     }
     this.#pending.remove(pending);
     if (!pending.abandoned) pending.resolve(type, payload);
-  }
-
-  #refuse(what: string): void {
-    this.#disconnect(new Error(what));
   }
 
   #timeAnswered(timeUs: number): void {
