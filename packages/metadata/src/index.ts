@@ -1,4 +1,7 @@
-export type { Apply, ApplyMode } from './apply/index.ts';
+export { type ApplyMode, apply } from './apply/index.ts';
+export * from './changelog/index.ts';
+export * from './dump/index.ts';
+export * from './image/index.ts';
 export * from './load.ts';
 export * from './observer.ts';
 export * from './operations.ts';

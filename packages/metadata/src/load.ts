@@ -6,7 +6,6 @@ import {
   TYPE_BLOCKDEV,
   TYPE_CHARDEV,
   TYPE_DIRECTORY,
-  TYPE_SUSTAINED,
   TYPE_SYMLINK,
   TYPE_TRASH,
 } from './tables/constants.ts';
@@ -146,9 +145,4 @@ export function initializeNewFilesystem(state: State, now: number): void {
   });
   state.maxinode = ROOT_INODE;
   finishLoading(state);
-}
-
-/** Whether a node of this type has a detached name instead of names in directories. */
-export function isDetachedType(type: number): boolean {
-  return type === TYPE_TRASH || type === TYPE_SUSTAINED;
 }

@@ -1,3 +1,5 @@
+import type { OperationName } from './operations.ts';
+
 /** What changed in a node's attributes (bit mask of `Observer.nodeChanged`). */
 export const CHANGED_ATTRIBUTES = 0x01;
 export const CHANGED_LENGTH = 0x02;
@@ -37,6 +39,8 @@ export interface Observer {
   storageClassChanged(classId: number): void;
   /** The chunkserver database changed in this record (address as it was before for csop 2). */
   chunkserverChanged(csop: number, ip: number, port: number): void;
+  /** Replay tolerated an entry that the stock program could not have replayed (spec 51, section 7). */
+  deviation(operation: OperationName, what: string): void;
 }
 
 function ignore(): void {
@@ -60,4 +64,5 @@ export const silentObserver: Observer = {
   openChanged: ignore,
   storageClassChanged: ignore,
   chunkserverChanged: ignore,
+  deviation: ignore,
 };

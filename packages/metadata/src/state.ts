@@ -15,6 +15,7 @@ import { QuotaTable } from './tables/quotas.ts';
 import { SessionTable } from './tables/sessions.ts';
 import { StorageClassTable } from './tables/storage-classes.ts';
 import { XattrTable } from './tables/xattrs.ts';
+import { type Accounting, newAccounting } from './tree/accounting.ts';
 
 /**
  * All metadata of a file system: what the image stores plus the sums derived from it. Only `apply` (and the image loader
@@ -48,6 +49,8 @@ export interface State {
   readonly inodeNumbers: InodeNumbers;
   /** Sums of the lengths of trash and sustained files and their numbers (spec 10, section 3.1). */
   readonly detached: { trashBytes: number; trashCount: number; sustainedBytes: number; sustainedCount: number };
+  /** See tree/accounting.ts. */
+  readonly accounting: Accounting;
   observer: Observer;
 }
 
@@ -86,6 +89,7 @@ export function createState(options: StateOptions = {}): State {
     freeInodes: new FreeInodeQueue(),
     inodeNumbers: new InodeNumbers(),
     detached: { trashBytes: 0, trashCount: 0, sustainedBytes: 0, sustainedCount: 0 },
+    accounting: newAccounting(),
     observer: options.observer ?? silentObserver,
   };
 }

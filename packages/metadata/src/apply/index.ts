@@ -1,19 +1,51 @@
-import type { Operation } from '../operations.ts';
+import { Status } from '@alces/proto';
+import type { Operation, OperationName } from '../operations.ts';
 import type { State } from '../state.ts';
+import { attributeHandlers } from './attributes.ts';
+import { chunkHandlers } from './chunks.ts';
+import { classHandlers } from './classes.ts';
+import type { ApplyMode, Handlers } from './common.ts';
+import { dataHandlers } from './data.ts';
+import { lockHandlers } from './locks.ts';
+import { recursiveHandlers } from './recursive.ts';
+import { serverHandlers } from './servers.ts';
+import { sessionHandlers } from './sessions.ts';
+import { snapshotHandlers } from './snapshot.ts';
+import { trashHandlers } from './trash.ts';
+import { treeHandlers } from './tree.ts';
+
+export type { ApplyMode } from './common.ts';
+
+const handlers: Handlers<OperationName> = {
+  ...treeHandlers,
+  ...trashHandlers,
+  ...snapshotHandlers,
+  ...attributeHandlers,
+  ...recursiveHandlers,
+  ...dataHandlers,
+  ...chunkHandlers,
+  ...sessionHandlers,
+  ...lockHandlers,
+  ...classHandlers,
+  ...serverHandlers,
+};
+
+type AnyHandler = (state: State, now: number, operation: Operation, mode: ApplyMode) => number;
 
 /**
- * How `apply` treats the results of an operation.
- * - `live`: results are written into the operation.
- * - `replay`: results are compared; known defects of stock logs are tolerated (spec 51, section 7).
- * - `strict`: as the stock program replays, defects included (for comparison with it).
- */
-export type ApplyMode = 'live' | 'replay' | 'strict';
-
-/**
- * Performs one change log entry: the only function that changes the metadata.
+ * Performs one change log entry: the only function that changes the metadata (spec 51, sections 3 and 4).
  *
  * @param now time stamp of the entry, unix seconds.
- * @returns Status.OK and metaversion + 1, or the status of spec 51 section 3 and an unchanged state (see the README for the
- * few cases in which the spec demands otherwise).
+ * @param mode what happens to the results of the operation, see ApplyMode.
+ * @returns Status.OK and metaversion + 1; or another status and an unchanged state, except that a result which can only be
+ * known afterwards (counters of SNAPSHOT, of recursive setters, the id of RENUMERATEEDGES) and does not agree gives
+ * Status.MISMATCH with the operation done. Such a state must not be used on.
  */
-export type Apply = (state: State, now: number, operation: Operation, mode: ApplyMode) => number;
+export function apply(state: State, now: number, operation: Operation, mode: ApplyMode): number {
+  const handler = handlers[operation.op] as AnyHandler;
+  const status = handler(state, now, operation, mode);
+  if (status === Status.OK) {
+    state.metaversion++;
+  }
+  return status;
+}

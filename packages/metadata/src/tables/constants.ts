@@ -22,6 +22,8 @@ export const EATTR_APPENDONLY = 0x40;
 export const EATTR_IMMUTABLE = 0x80;
 
 export const CHUNK_BYTES = 0x400_0000;
+/** Greatest index of a chunk in a file. */
+export const MAX_CHUNK_INDEX = 0x7fff_ffff;
 export const BLOCK_BYTES = 0x1_0000;
 /** Bytes of header that a chunk file has on a disk, counted in sizes (spec 10, section 2.12). */
 export const CHUNK_HEADER_BYTES = 0x2000;
@@ -56,4 +58,9 @@ export const ACL_ABSENT = 0xffff;
 /** Whether a node of this type holds file data. */
 export function isFileType(type: number): boolean {
   return type === TYPE_FILE || type === TYPE_TRASH || type === TYPE_SUSTAINED;
+}
+
+/** Whether a node of this type has a detached name instead of names in directories. */
+export function isDetachedType(type: number): boolean {
+  return type === TYPE_TRASH || type === TYPE_SUSTAINED;
 }

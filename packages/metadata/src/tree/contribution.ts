@@ -7,6 +7,7 @@ import {
   TYPE_DIRECTORY,
   TYPE_SYMLINK,
 } from '../tables/constants.ts';
+import { accountedCopies } from './accounting.ts';
 
 /** What a node, or everything below a directory, adds to the sums of the directories above it (spec 10, section 2.12). */
 export interface Contribution {
@@ -78,5 +79,5 @@ function addFile(state: State, row: number, result: Contribution): void {
     result.chunks++;
     result.size += slotSize(i, length);
   }
-  result.realsize = result.size * state.storageClasses.copies(nodes.sclass.get(row));
+  result.realsize = result.size * accountedCopies(state, row);
 }

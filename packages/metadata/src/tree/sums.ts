@@ -25,13 +25,23 @@ export function addForEachName(state: State, row: number, what: Contribution, si
 
 function addToList(state: State, list: number, what: Contribution, sign: 1 | -1): void {
   const { directories } = state;
-  directories.inodes.set(list, directories.inodes.get(list) + sign * what.inodes);
-  directories.dirs.set(list, directories.dirs.get(list) + sign * what.dirs);
-  directories.files.set(list, directories.files.get(list) + sign * what.files);
-  directories.chunks.set(list, directories.chunks.get(list) + sign * what.chunks);
-  directories.length.add(list, sign * what.length);
-  directories.size.add(list, sign * what.size);
-  directories.realsize.add(list, sign * what.realsize);
+  if (what.inodes !== 0) {
+    directories.inodes.set(list, directories.inodes.get(list) + sign * what.inodes);
+    directories.dirs.set(list, directories.dirs.get(list) + sign * what.dirs);
+    directories.files.set(list, directories.files.get(list) + sign * what.files);
+  }
+  if (what.chunks !== 0) {
+    directories.chunks.set(list, directories.chunks.get(list) + sign * what.chunks);
+  }
+  if (what.length !== 0) {
+    directories.length.add(list, sign * what.length);
+  }
+  if (what.size !== 0) {
+    directories.size.add(list, sign * what.size);
+  }
+  if (what.realsize !== 0) {
+    directories.realsize.add(list, sign * what.realsize);
+  }
 }
 
 /**

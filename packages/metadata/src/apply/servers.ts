@@ -1,0 +1,93 @@
+import { Status } from '@alces/proto';
+import type { CsdbopOperation, SetmetaidOperation } from '../operations.ts';
+import type { State } from '../state.ts';
+import {
+  type ChunkserverRecord,
+  MAINTENANCE_OFF,
+  MAINTENANCE_ON,
+  MAINTENANCE_TEMPORARY,
+} from '../tables/chunkservers.ts';
+import type { Handlers } from './common.ts';
+
+/** First argument of CSDBOP. */
+export const CSDB_ADD = 0;
+export const CSDB_DELETE = 1;
+export const CSDB_NEW_ADDRESS = 2;
+export const CSDB_NEW_ID = 3;
+export const CSDB_MAINTENANCE_ON = 4;
+export const CSDB_MAINTENANCE_OFF = 5;
+export const CSDB_MAINTENANCE_TEMPORARY = 6;
+
+function csdbop(state: State, _now: number, op: CsdbopOperation): number {
+  const { chunkservers } = state;
+  if (op.csop === CSDB_ADD) {
+    return addServer(state, op);
+  }
+  const record = op.csop === CSDB_NEW_ADDRESS ? chunkservers.findById(op.arg) : chunkservers.find(op.ip, op.port);
+  if (record === undefined || !changeServer(state, op, record)) {
+    return Status.MISMATCH;
+  }
+  state.observer.chunkserverChanged(op.csop, op.ip, op.port);
+  return Status.OK;
+}
+
+function addServer(state: State, op: CsdbopOperation): number {
+  const { chunkservers } = state;
+  if (chunkservers.find(op.ip, op.port) !== undefined || chunkservers.findById(op.arg) !== undefined) {
+    return Status.MISMATCH;
+  }
+  chunkservers.records.push({
+    ip: op.ip,
+    port: op.port,
+    csid: op.arg,
+    maintenance: MAINTENANCE_OFF,
+    maintenanceTimeout: 0,
+  });
+  state.observer.chunkserverChanged(op.csop, op.ip, op.port);
+  return Status.OK;
+}
+
+/** Performs all but "add" on a known server; false if it is not possible. */
+function changeServer(state: State, op: CsdbopOperation, record: ChunkserverRecord): boolean {
+  const { chunkservers } = state;
+  switch (op.csop) {
+    case CSDB_DELETE:
+      chunkservers.remove(record);
+      return true;
+    case CSDB_NEW_ADDRESS:
+      record.ip = op.ip;
+      record.port = op.port;
+      return true;
+    case CSDB_NEW_ID:
+      if (chunkservers.findById(op.arg) !== undefined) {
+        return false;
+      }
+      record.csid = op.arg;
+      return true;
+    case CSDB_MAINTENANCE_ON:
+    case CSDB_MAINTENANCE_TEMPORARY:
+      record.maintenance = op.csop === CSDB_MAINTENANCE_ON ? MAINTENANCE_ON : MAINTENANCE_TEMPORARY;
+      record.maintenanceTimeout = op.arg;
+      return true;
+    case CSDB_MAINTENANCE_OFF:
+      record.maintenance = MAINTENANCE_OFF;
+      record.maintenanceTimeout = 0;
+      return true;
+    default:
+      return false;
+  }
+}
+
+function setmetaid(state: State, _now: number, op: SetmetaidOperation): number {
+  if (state.metaid !== 0n && state.metaid !== op.id) {
+    return Status.EINVAL;
+  }
+  state.metaid = op.id;
+  return Status.OK;
+}
+
+export const serverHandlers: Handlers<'CSDBOP' | 'SETMETAID' | 'IDLE'> = {
+  CSDBOP: csdbop,
+  SETMETAID: setmetaid,
+  IDLE: () => Status.OK,
+};
