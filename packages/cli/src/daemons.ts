@@ -14,8 +14,13 @@ export interface Outcome {
 
 /** Runs one of the programs in `bin/` to its end. */
 export function runProgram(name: string, args: readonly string[]): Promise<Outcome> {
+  return runCommand(join(BIN, name), args);
+}
+
+/** Runs a program to its end. */
+export function runCommand(path: string, args: readonly string[]): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(BIN, name), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
     const collect = (bytes: Buffer) => {
       output += bytes.toString();

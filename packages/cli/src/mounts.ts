@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
-import { runProgram } from './daemons.ts';
+import { runCommand, runProgram } from './daemons.ts';
 
 /** Whether a MooseFS file system is mounted there, by the kernel's table. */
 export function isMounted(point: string): boolean {
@@ -30,4 +30,12 @@ export async function mountCluster(point: string, master: string): Promise<void>
   if (readdirSync(point).length > 0) throw new Error(`${point} is not empty: name another folder with --mount`);
   const outcome = await runProgram('mfsmount', [point, '-H', master]);
   if (outcome.status !== 0) throw new Error(`mfsmount did not mount ${point}:\n${outcome.output.replace(/^/gm, '  ')}`);
+}
+
+/** Unmounts; throws with the reason when the mount is in use. */
+export async function unmountCluster(point: string): Promise<void> {
+  const asRoot = process.getuid?.() === 0;
+  const outcome = await runCommand(asRoot ? 'umount' : 'fusermount3', asRoot ? [point] : ['-u', point]);
+  if (outcome.status !== 0)
+    throw new Error(`${outcome.output.trim()}\n(programs that use the mount: "fuser -vm ${point}")`);
 }
