@@ -270,6 +270,8 @@ export interface ChunkServiceHost {
    * keep their order. Commands to chunkservers go out only then: a DELETE must never outlive the entry that allowed it.
    */
   afterCommit(run: () => void): void;
+  /** Chunkservers' messages or a tick were worked off: answers that `done`, `run` and `expire` made may leave now. */
+  flush(): void;
   /** Sends INVALIDATE_CHUNK_CACHE (706) to the mounts: a server went away or all registrations ended. */
   chunkLocationsChanged(): void;
   /** The id of this file system, for MATOCS_MASTER_ACK. */

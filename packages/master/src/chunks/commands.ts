@@ -46,16 +46,12 @@ export class Commands {
 
   duplicate(server: ChunkServer, to: ChunkVersion, from: ChunkVersion): void {
     this.world.counters.changesSent++;
-    server.link.send(
-      MATOCS_DUPLICATE.encode({ newChunkId: to.chunkId, newVersion: to.version, ...from }),
-    );
+    server.link.send(MATOCS_DUPLICATE.encode({ newChunkId: to.chunkId, newVersion: to.version, ...from }));
   }
 
   duplicateTruncate(server: ChunkServer, to: ChunkVersion, from: ChunkVersion, length: number): void {
     this.world.counters.changesSent++;
-    server.link.send(
-      MATOCS_DUPTRUNC.encode({ newChunkId: to.chunkId, newVersion: to.version, ...from, length }),
-    );
+    server.link.send(MATOCS_DUPTRUNC.encode({ newChunkId: to.chunkId, newVersion: to.version, ...from, length }));
   }
 
   /** Version 0 deletes any version. */

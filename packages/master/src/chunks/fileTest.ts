@@ -227,4 +227,3 @@ export class FileTest {
     if (this.found.messages.length + text.length <= maxMessageBytes) this.found.messages += text;
   }
 }
-

@@ -1,11 +1,4 @@
-import {
-  isFileType,
-  MASKS_PER_COPY,
-  type State,
-  type StorageClass,
-  TYPE_SUSTAINED,
-  TYPE_TRASH,
-} from '@alces/metadata';
+import { isFileType, MASKS_PER_COPY, type State, type StorageClass, TYPE_SUSTAINED, TYPE_TRASH } from '@alces/metadata';
 import type {
   ChunkTable,
   FileTable,

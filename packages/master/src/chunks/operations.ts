@@ -76,11 +76,7 @@ export function startTruncate(context: OperationContext, request: TruncateStart)
 }
 
 /** The checks before any change of an existing chunk, in the order of spec 40 §3.1. */
-function checkChange(
-  context: OperationContext,
-  slot: ChunkSlot,
-  continueOperation: boolean,
-): StartResult | undefined {
+function checkChange(context: OperationContext, slot: ChunkSlot, continueOperation: boolean): StartResult | undefined {
   const { world } = context;
   if (slot === 0) return { kind: 'refused', status: Status.NOCHUNK };
   if (world.isLocked(slot) && !continueOperation) return { kind: 'wait', status: Status.LOCKED };
@@ -179,12 +175,7 @@ function orderOnLive(
 }
 
 /** A server answered CREATE, SET_VERSION, DUPLICATE, TRUNCATE or DUPTRUNC (spec 40 §4.1). */
-export function operationStatus(
-  context: OperationContext,
-  server: ChunkServer,
-  chunkId: number,
-  status: number,
-): void {
+export function operationStatus(context: OperationContext, server: ChunkServer, chunkId: number, status: number): void {
   const { world } = context;
   const slot = world.table.find(chunkId);
   if (slot === 0) return;

@@ -116,4 +116,3 @@ function isBlocked(loop: LoopContext, slot: ChunkSlot): boolean {
   }
   return counts.busy + counts.busyMarked > 0;
 }
-

@@ -172,7 +172,7 @@ function reserveSpace(config: Config, warn: Warn, previous: ReserveSpace | undef
 }
 
 /** Reads `n.n.n.n` (missing octets are 0) as u32. */
-export function parseAddress(text: string): number | undefined {
+function parseAddress(text: string): number | undefined {
   const octets = text
     .trim()
     .split('.')
@@ -182,7 +182,7 @@ export function parseAddress(text: string): number | undefined {
 }
 
 /** Mask of the first `bits` bits of an address. */
-export function addressMask(bits: number): number {
+function addressMask(bits: number): number {
   return bits === 0 ? 0 : (0xffffffff << (32 - bits)) >>> 0;
 }
 

@@ -1,8 +1,6 @@
-import { addressMask, parseAddress } from './settings.ts';
+import { type AddressRange, parseNetwork } from '../exports/network.ts';
 
-interface AddressRange {
-  readonly first: number;
-  readonly last: number;
+interface RackRange extends AddressRange {
   readonly rack: number;
 }
 
@@ -18,7 +16,7 @@ export interface Topology {
 export function parseTopology(text: string, warn: (line: number, message: string) => void): Topology {
   const paths = [''];
   const ids = new Map([['', 0]]);
-  const ranges: AddressRange[] = [];
+  const ranges: RackRange[] = [];
   text.split('\n').forEach((raw, index) => {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) return;
@@ -33,7 +31,7 @@ export function parseTopology(text: string, warn: (line: number, message: string
       rack = paths.push(path) - 1;
       ids.set(path, rack);
     }
-    ranges.push({ first: range[0], last: range[1], rack });
+    ranges.push({ ...range, rack });
   });
   return topologyOf(ranges, paths.map(elements));
 }
@@ -46,40 +44,16 @@ function splitLine(line: string): [string, string, string] {
   return [match?.[1] ?? '', match?.[2] ?? '', match?.[3] ?? ''];
 }
 
-function parseRange(text: string): [number, number] | undefined {
-  if (text === '*') return [0, 0xffffffff];
-  const dash = /^([\d.]+)-([\d.]+)$/.exec(text);
-  if (dash) return between(fullAddress(dash[1]), fullAddress(dash[2]));
-  const slash = /^([\d.]+)\/([\d.]+)$/.exec(text);
-  const address = fullAddress(slash === null ? text : slash[1]);
-  if (address === undefined) return undefined;
-  if (slash === null) return [address, address];
-  const mask = /^\d{1,2}$/.test(slash[2]) ? bitsMask(Number(slash[2])) : fullAddress(slash[2]);
-  if (mask === undefined) return undefined;
-  const network = (address & mask) >>> 0;
-  return [network, (network | ~mask) >>> 0];
-}
-
-/** `/0` counts as `/32`, as in the stock master. */
-function bitsMask(bits: number): number | undefined {
-  if (bits > 32) return undefined;
-  return addressMask(bits === 0 ? 32 : bits);
-}
-
-function fullAddress(text: string): number | undefined {
-  return text.split('.').length === 4 ? parseAddress(text) : undefined;
-}
-
-function between(a: number | undefined, b: number | undefined): [number, number] | undefined {
-  if (a === undefined || b === undefined) return undefined;
-  return a <= b ? [a, b] : [b, a];
+function parseRange(text: string): AddressRange | undefined {
+  const range = parseNetwork(text);
+  return range === undefined || range.from <= range.to ? range : { from: range.to, to: range.from };
 }
 
 function elements(path: string): readonly string[] {
   return path === '' ? [] : path.split('|');
 }
 
-function topologyOf(ranges: readonly AddressRange[], paths: readonly (readonly string[])[]): Topology {
+function topologyOf(ranges: readonly RackRange[], paths: readonly (readonly string[])[]): Topology {
   const { starts, racks } = flatten(ranges);
   const rack = (ip: number): number => {
     let low = 0;
@@ -107,18 +81,18 @@ function pathDistance(a: readonly string[], b: readonly string[]): number {
 }
 
 /** Cuts overlapping ranges into disjoint pieces; the later definition wins. */
-function flatten(ranges: readonly AddressRange[]): { starts: number[]; racks: number[] } {
+function flatten(ranges: readonly RackRange[]): { starts: number[]; racks: number[] } {
   const edges = new Set([0]);
   for (const range of ranges) {
-    edges.add(range.first);
-    if (range.last < 0xffffffff) edges.add(range.last + 1);
+    edges.add(range.from);
+    if (range.to < 0xffffffff) edges.add(range.to + 1);
   }
   const starts = [...edges].sort((a, b) => a - b);
   const index = new Map(starts.map((start, position) => [start, position]));
   const racks = starts.map(() => 0);
   for (const range of ranges) {
-    const end = range.last < 0xffffffff ? (index.get(range.last + 1) ?? starts.length) : starts.length;
-    racks.fill(range.rack, index.get(range.first), end);
+    const end = range.to < 0xffffffff ? (index.get(range.to + 1) ?? starts.length) : starts.length;
+    racks.fill(range.rack, index.get(range.from), end);
   }
   return { starts, racks };
 }

@@ -362,4 +362,3 @@ export function busyState(state: number): number {
 export function staleState(state: number): number {
   return isMarked(state) ? CopyState.staleMarked : CopyState.stale;
 }
-

@@ -1,0 +1,424 @@
+import type { Observer, State } from '@alces/metadata';
+import { Status } from '@alces/proto';
+import type { Clock, Logger, Random } from '@alces/runtime';
+import {
+  type ChunkService,
+  type ChunkServiceHost,
+  type ClassInfo,
+  type CopyState,
+  type FileTestInfo,
+  type LocateResult,
+  type MissingChunk,
+  ServerCommand,
+  type ServerRow,
+  type SpaceInfo,
+  type StartResult,
+  type TruncateStart,
+  type Waiter,
+  type WriteStart,
+} from './api.ts';
+import { Commands } from './commands.ts';
+import { CopyState as Copy, isLive, isStale } from './copies.ts';
+import { Maintenance, ServerDatabase } from './database.ts';
+import { FileTest, fileTestPeriodMs } from './fileTest.ts';
+import { classInfo, locate, locations, serverRows, shownCopies, spaceInfo } from './information.ts';
+import { emptyStats, type LoopContext } from './loop.ts';
+import { MaintenanceLoop, ticksPerSecond } from './maintenance.ts';
+import { metadataView } from './metadataView.ts';
+import { cleanUp, startTruncate, startWrite, unlocked } from './operations.ts';
+import { PriorityQueues } from './queues.ts';
+import { type ReportContext, VanishedSweep } from './reports.ts';
+import { adoptVersion, visitChunk } from './rules.ts';
+import { type ChunkServer, Load, type NewServer, Removal } from './servers.ts';
+import type { ChunkSettings } from './settings.ts';
+import { flatTopology, type Topology } from './topology.ts';
+import type { ChunkSlot } from './views.ts';
+import { WaitingRequests } from './waiters.ts';
+import { ChunkWorld } from './world.ts';
+
+/** Length of a tick of the chunk side. */
+export const tickMs = 1000 / ticksPerSecond;
+/** After the start copies may still turn up for so long. */
+const unsettledSeconds = 10;
+const newReportsMs = 3000;
+const lostReportsMs = 1000;
+/** Dropping the copies of servers that have gone may take so much of each tick. */
+const sweepBudgetMs = 10;
+const unusedServersPeriodSeconds = 600;
+const unusedServersOffsetSeconds = 300;
+
+export interface ChunkMasterOptions {
+  readonly state: State;
+  readonly host: ChunkServiceHost;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly settings: ChunkSettings;
+}
+
+/** What the chunk side must hear of the metadata. */
+export type ChunkObserver = Pick<
+  Observer,
+  'chunkCreated' | 'chunkRemoved' | 'chunkReferencesChanged' | 'chunkArchiveChanged'
+>;
+
+/**
+ * The chunk side of the master without its sockets: events of chunkservers, calls of the client service and ticks come in, commands
+ * and changelog entries go out. Synchronous throughout.
+ */
+export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
+  readonly world: ChunkWorld;
+  readonly commands: Commands;
+  readonly queues: PriorityQueues;
+  readonly waiters = new WaitingRequests();
+  readonly placement = { placedSinceReset: 0 };
+  readonly log: Logger;
+  stats = emptyStats();
+  deleteLimit: number;
+  lastRebalance = 0;
+  emptiestFirst: readonly ChunkServer[] = [];
+  nearlyFull = false;
+  private readonly loop: MaintenanceLoop;
+  private readonly files: FileTest;
+  private readonly sweep: VanishedSweep;
+  private readonly startedAt: number;
+  private newReportsUntilMs = 0;
+  private lostReportsUntilMs = 0;
+  private lastSecond = 0;
+  private lastFileTestMs = 0;
+  private presentSpace: SpaceInfo;
+  private ignoredReports = 0;
+  /** Deletions without an answer of servers that went away, by address. */
+  private readonly doubtful = new Map<string, Set<number>>();
+
+  /** The metadata must be loaded. */
+  constructor(options: ChunkMasterOptions) {
+    const { state, host, clock, random, settings } = options;
+    this.log = options.log;
+    this.startedAt = clock.unixSeconds();
+    const metadata = metadataView(state);
+    const database = new ServerDatabase(metadata.servers, (entry) => host.commit(entry), this.startedAt);
+    const world = new ChunkWorld({ metadata, database, settings, topology: flatTopology, clock, random, host });
+    this.world = world;
+    this.commands = new Commands(world);
+    this.queues = new PriorityQueues(world);
+    this.deleteLimit = settings.softDeleteLimit;
+    this.loop = new MaintenanceLoop(this);
+    this.files = new FileTest(this);
+    this.sweep = new VanishedSweep(this);
+    for (let slot = 1; slot < world.table.slotLimit; slot++) if (world.table.id(slot) !== 0) world.recount(slot);
+    this.presentSpace = spaceInfo(world);
+  }
+
+  /** To be called for every change of the metadata. */
+  readonly observer: ChunkObserver = {
+    chunkCreated: (slot) => this.world.recount(slot),
+    chunkRemoved: (slot) => this.world.forget(slot),
+    chunkReferencesChanged: (slot) => this.offerChanged(slot),
+    chunkArchiveChanged: (slot) => this.offerChanged(slot),
+  };
+
+  private offerChanged(slot: ChunkSlot): void {
+    this.world.recount(slot);
+    this.queues.offer(slot);
+  }
+
+  // --- time --------------------------------------------------------------------------------------------------------
+
+  /** Every 20 ms. */
+  tick(): void {
+    const { world } = this;
+    const nowMs = world.clock.monotonicMs();
+    const now = world.now();
+    if (now !== this.lastSecond) this.second(now, nowMs);
+    if (this.sweep.active) this.sweep.work(nowMs + sweepBudgetMs);
+    if (nowMs - this.lastFileTestMs >= fileTestPeriodMs) {
+      this.lastFileTestMs = nowMs;
+      this.files.tick();
+    }
+    if (this.maintains(now)) this.loop.tick();
+  }
+
+  private second(now: number, nowMs: number): void {
+    const { world } = this;
+    this.lastSecond = now;
+    this.presentSpace = spaceInfo(world);
+    this.waiters.expire(nowMs);
+    world.database.endMaintenance(now);
+    this.refreshMaintenance();
+    for (const server of world.servers.all()) {
+      if (server.loadState !== Load.unknown && server.loadState !== Load.graceful) continue;
+      const grace = world.database.graceSeconds(server, now, world.settings) > 0;
+      server.loadState = grace ? Load.graceful : Load.unknown;
+    }
+    if (now % unusedServersPeriodSeconds === unusedServersOffsetSeconds) {
+      world.database.removeUnused(now, world.settings.daysToRemoveUnused);
+    }
+    if (this.ignoredReports > 0) {
+      this.log.warn(`chunkservers reported ${this.ignoredReports} chunks with impossible ids`);
+      this.ignoredReports = 0;
+    }
+  }
+
+  private refreshMaintenance(): void {
+    const { database, servers } = this.world;
+    for (const server of servers.all()) {
+      server.inMaintenance = database.entry(server.ip, server.port).maintenance !== Maintenance.off;
+    }
+  }
+
+  /** Deletions and replications are allowed (spec 40 §11.1). */
+  private maintains(now: number): boolean {
+    const { world } = this;
+    if (this.countersInProgress() !== 0 || world.table.count === 0) return false;
+    if (this.startedAt + world.settings.replicationsDelayInitSeconds > now) return false;
+    return world.servers.usable().length > 0;
+  }
+
+  // --- what is known -----------------------------------------------------------------------------------------------
+
+  stable(): boolean {
+    return this.world.now() > this.startedAt + unsettledSeconds && !this.world.servers.registering();
+  }
+
+  changing(): boolean {
+    return !this.stable() || this.newReports();
+  }
+
+  countersInProgress(): number {
+    const leaving = this.sweep.active || this.world.clock.monotonicMs() < this.lostReportsUntilMs;
+    const coming = this.world.servers.registering() || this.newReports();
+    return (leaving ? 1 : 0) + (coming ? 2 : 0);
+  }
+
+  allDataKnown(): boolean {
+    return this.countersInProgress() === 0 && this.world.database.allConnected();
+  }
+
+  private newReports(): boolean {
+    return this.world.clock.monotonicMs() < this.newReportsUntilMs;
+  }
+
+  repairNow(slot: ChunkSlot): void {
+    if (this.maintains(this.world.now())) visitChunk(this, slot, false);
+  }
+
+  ignored(): void {
+    this.ignoredReports++;
+  }
+
+  /** A server reported chunks that it has. */
+  copiesWereFound(): void {
+    this.newReportsUntilMs = this.world.clock.monotonicMs() + newReportsMs;
+  }
+
+  copiesWereLost(): void {
+    this.lostReportsUntilMs = this.world.clock.monotonicMs() + lostReportsMs;
+  }
+
+  // --- chunkservers ------------------------------------------------------------------------------------------------
+
+  /** A server's BEGIN was accepted by the database; undefined: too many servers. */
+  addServer(server: Omit<NewServer, 'doubtful' | 'inMaintenance'>): ChunkServer | undefined {
+    const key = `${server.ip}:${server.port}`;
+    const entry = this.world.database.entry(server.ip, server.port);
+    const added = this.world.servers.add({
+      ...server,
+      inMaintenance: entry.maintenance !== Maintenance.off,
+      doubtful: this.doubtful.get(key) ?? new Set(),
+    });
+    if (added !== undefined) this.doubtful.delete(key);
+    return added;
+  }
+
+  /** END: the server has told all its chunks. */
+  serverRegistered(server: ChunkServer): void {
+    server.registered = true;
+    if (!this.world.servers.registering()) this.world.host.chunkLocationsChanged();
+  }
+
+  /** The connection of a server has ended (spec 40 §2.4). */
+  serverGone(server: ChunkServer): void {
+    const { world } = this;
+    const now = world.now();
+    world.servers.remove(server);
+    this.commands.forget(server);
+    this.files.pause();
+    this.keepDoubts(server);
+    this.sweep.add(server.slot);
+    world.database.disconnect(server, now);
+    for (const slot of [...world.operations.keys()]) cleanUp(this, slot);
+    for (const other of world.servers.all()) other.removal = Removal.unknown;
+    world.host.chunkLocationsChanged();
+  }
+
+  private keepDoubts(server: ChunkServer): void {
+    const doubts = new Set([...server.doubtful, ...server.deletes]);
+    if (doubts.size > 0) this.doubtful.set(`${server.ip}:${server.port}`, doubts);
+  }
+
+  // --- configuration -----------------------------------------------------------------------------------------------
+
+  get settings(): ChunkSettings {
+    return this.world.settings;
+  }
+
+  /** New configuration; takes effect at once. */
+  reconfigure(settings: ChunkSettings): void {
+    const before = this.world.settings;
+    this.world.settings = settings;
+    if (settings.priorityQueueLength !== before.priorityQueueLength) this.queues.clear();
+    this.deleteLimit = Math.min(Math.max(this.deleteLimit, settings.softDeleteLimit), settings.hardDeleteLimit);
+  }
+
+  setTopology(topology: Topology): void {
+    this.world.topology = topology;
+  }
+
+  // --- client service: reading and changing ------------------------------------------------------------------------
+
+  locate(chunkId: number, clientAddress: number): LocateResult {
+    return locate(this, chunkId, clientAddress);
+  }
+
+  locations(chunkId: number, clientAddress: number): LocateResult {
+    return locations(this, chunkId, clientAddress);
+  }
+
+  startWrite(request: WriteStart): StartResult {
+    return startWrite(this, request);
+  }
+
+  startTruncate(request: TruncateStart): StartResult {
+    return startTruncate(this, request);
+  }
+
+  abandon(chunkId: number): void {
+    const operation = this.world.operations.get(this.world.table.find(chunkId));
+    if (operation !== undefined) operation.done = undefined;
+  }
+
+  unlock(chunkId: number): number {
+    const slot = this.world.table.find(chunkId);
+    if (slot === 0) return Status.NOCHUNK;
+    this.world.host.commit({ op: 'UNLOCK', chunkid: chunkId });
+    unlocked(this, slot);
+    return Status.OK;
+  }
+
+  rollBack(inode: number, index: number, previousChunkId: number, chunkId: number): void {
+    const { host, table } = this.world;
+    host.commit({ op: 'ROLLBACK', inode, index, prevchunkid: previousChunkId, chunkid: chunkId });
+    const slot = table.find(chunkId);
+    if (slot !== 0) unlocked(this, slot);
+  }
+
+  repairVersion(chunkId: number): number {
+    const { world } = this;
+    const slot = world.table.find(chunkId);
+    if (slot === 0) return 0;
+    if (world.isLocked(slot)) return -1;
+    world.dropVanished(slot);
+    let best = 0;
+    for (let copy = world.copies.first(slot); copy !== 0; copy = world.copies.next(copy)) {
+      const state = world.copies.state(copy);
+      if (isLive(state)) return -1;
+      if (isStale(state)) best = Math.max(best, world.copies.version(copy));
+    }
+    return best;
+  }
+
+  repaired(chunkId: number): void {
+    const slot = this.world.table.find(chunkId);
+    if (slot === 0) return;
+    adoptVersion(this.world, slot, this.world.table.version(slot));
+    this.queues.offer(slot);
+  }
+
+  park(chunkId: number, status: number, waiter: Waiter): void {
+    this.waiters.park(chunkId, status, waiter, this.world.clock.monotonicMs());
+  }
+
+  dropWaiters(owner: object): void {
+    this.waiters.drop(owner);
+  }
+
+  // --- client service: looking -------------------------------------------------------------------------------------
+
+  liveCopies(chunkId: number): number {
+    return this.countCopies(chunkId, isLive);
+  }
+
+  copyCount(chunkId: number): number {
+    return this.countCopies(chunkId, (state) => state !== Copy.deleting);
+  }
+
+  private countCopies(chunkId: number, counts: (state: number) => boolean): number {
+    const { world } = this;
+    const slot = world.table.find(chunkId);
+    if (slot === 0) return 0;
+    let count = 0;
+    for (let copy = world.copies.first(slot); copy !== 0; copy = world.copies.next(copy)) {
+      if (world.serverOf(copy) !== undefined && counts(world.copies.state(copy))) count++;
+    }
+    return count;
+  }
+
+  copies(chunkId: number): readonly CopyState[] {
+    return shownCopies(this.world, chunkId);
+  }
+
+  space(): SpaceInfo {
+    return this.presentSpace;
+  }
+
+  totals() {
+    return this.world.status.totals();
+  }
+
+  matrix(which: 0 | 1): Uint32Array {
+    return this.world.status.matrix(which, this.world.goalOf);
+  }
+
+  serverList(): readonly ServerRow[] {
+    return serverRows(this.world);
+  }
+
+  serverCommand(command: number, ip: number, port: number): number {
+    const { database, settings } = this.world;
+    const server = { ip, port };
+    const status = ((): number => {
+      if (command === ServerCommand.remove) return database.remove(server);
+      if (command === ServerCommand.backToWork) return database.backToWork(server);
+      if (command === ServerCommand.maintenanceOn) return database.maintenanceOn(server, this.world.now(), settings);
+      if (command === ServerCommand.maintenanceOff) return database.maintenanceOff(server);
+      return Status.EINVAL;
+    })();
+    this.refreshMaintenance();
+    return status;
+  }
+
+  usableServers(): number {
+    return this.world.servers.usable().length;
+  }
+
+  classInfo(classId: number): ClassInfo {
+    return classInfo(this.world, classId);
+  }
+
+  chunkTest(): readonly number[] {
+    return this.loop.report();
+  }
+
+  fileTest(): FileTestInfo {
+    return this.files.report();
+  }
+
+  missingChunks(): readonly MissingChunk[] {
+    return this.files.missing();
+  }
+
+  get counters() {
+    return this.world.counters;
+  }
+}

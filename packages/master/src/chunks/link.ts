@@ -1,0 +1,152 @@
+import { type Frame, FrameReader, FrameTooLong } from '@alces/proto';
+import type { Connection } from '@alces/runtime';
+import { addressNumber, formatAddress } from '../exports/network.ts';
+import type { ChunkServer, ServerLink } from './servers.ts';
+
+/** Greatest payload from a registered chunkserver, and from a stranger (spec 00 §1.3). */
+const registeredLimitBytes = 500_000_000;
+const strangerLimitBytes = 10_000;
+/** Reading stops while so many frames wait. */
+const maxWaitingFrames = 1000;
+/** A chunkserver that does not take its commands is as good as dead. */
+const maxQueuedBytes = 64 << 20;
+
+const nop = Buffer.alloc(8);
+
+/** A message that this peer must not send here, or not in this form: the connection is closed (spec 30 §1.2). */
+export class BadMessage extends Error {}
+
+/** What a link needs of the service around it. */
+export interface LinkOwner {
+  nowMs(): number;
+  afterCommit(run: () => void): void;
+  /** The link has frames to work off. */
+  ready(link: Link): void;
+  /** The connection has ended and its last frame was worked off. Called once. */
+  gone(link: Link): void;
+}
+
+/** A connection from a chunkserver: framing, keep-alive, and the frames that wait for their turn. */
+export class Link implements ServerLink {
+  readonly connection: Connection;
+  readonly peerAddress: number;
+  /** Set when BEGIN was accepted. */
+  server: ChunkServer | undefined;
+  /** Bytes given out by the last demand for authorization. */
+  challenge: Buffer | undefined;
+  timeoutMs: number;
+  /** Entries of the first waiting frame that were worked off already. */
+  progress = 0;
+  private readonly owner: LinkOwner;
+  private readonly reader: FrameReader;
+  private readonly waiting: Frame[] = [];
+  private lastReadMs: number;
+  private lastWriteMs: number;
+  private acknowledged = false;
+  private ended = false;
+  private closed = false;
+  private paused = false;
+
+  constructor(connection: Connection, owner: LinkOwner, timeoutMs: number) {
+    this.connection = connection;
+    this.owner = owner;
+    this.peerAddress = addressNumber(connection.remoteAddress);
+    this.timeoutMs = timeoutMs;
+    this.lastReadMs = owner.nowMs();
+    this.lastWriteMs = this.lastReadMs;
+    this.reader = new FrameReader(() => (this.server === undefined ? strangerLimitBytes : registeredLimitBytes));
+  }
+
+  get name(): string {
+    return formatAddress(this.peerAddress);
+  }
+
+  /** Queues a frame; it leaves when the journal has what it speaks of. */
+  send(frame: Buffer): void {
+    this.owner.afterCommit(() => {
+      if (this.closed || this.ended) return;
+      this.acknowledged = true;
+      this.lastWriteMs = this.owner.nowMs();
+      this.connection.write(frame);
+    });
+  }
+
+  /** Closes at once; what waits is thrown away. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.waiting.length = 0;
+    this.connection.destroy();
+    this.owner.gone(this);
+  }
+
+  // --- incoming ----------------------------------------------------------------------------------------------------
+
+  received(bytes: Buffer): void {
+    if (this.closed) return;
+    this.lastReadMs = this.owner.nowMs();
+    this.reader.push(bytes);
+    this.owner.ready(this);
+  }
+
+  /** The peer closed, or the connection broke: frames that came before are worked off, then the link is gone. */
+  connectionEnded(): void {
+    this.ended = true;
+    this.owner.ready(this);
+  }
+
+  /** The frame to be worked off now; it stays until `finishFrame`. */
+  frame(): Frame | undefined {
+    if (this.waiting.length === 0) this.takeFrames();
+    return this.waiting[0];
+  }
+
+  finishFrame(): void {
+    this.waiting.shift();
+    this.progress = 0;
+    if (this.waiting.length > 0) return;
+    if (this.paused) this.connection.resume();
+    this.paused = false;
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** Nothing more will come: the link can be closed when no frame waits. */
+  get hasEnded(): boolean {
+    return this.ended;
+  }
+
+  private takeFrames(): void {
+    try {
+      while (this.waiting.length < maxWaitingFrames) {
+        const frame = this.reader.next();
+        if (frame === undefined) return;
+        this.waiting.push(frame);
+        if (this.server === undefined) return;
+      }
+    } catch (error) {
+      if (!(error instanceof FrameTooLong)) throw error;
+      if (this.waiting.length === 0) throw new BadMessage(error.message);
+      return;
+    }
+    this.paused = true;
+    this.connection.pause();
+  }
+
+  // --- keep-alive --------------------------------------------------------------------------------------------------
+
+  /** Sends a NOP when it is time, closes when the peer was silent for too long. `stallMs`: the master itself stood still. */
+  checkAlive(nowMs: number, stallMs: number): void {
+    if (this.closed || this.ended) return;
+    this.lastReadMs += stallMs;
+    if (this.waiting.length > 0) this.lastReadMs = nowMs;
+    if (nowMs - this.lastReadMs > this.timeoutMs || this.connection.queuedBytes > maxQueuedBytes) {
+      this.close();
+    } else if (this.acknowledged && nowMs - this.lastWriteMs > this.timeoutMs / 3) {
+      if (this.connection.queuedBytes === 0) this.connection.write(nop);
+      this.lastWriteMs = nowMs;
+    }
+  }
+}
