@@ -37,6 +37,7 @@ export interface ImageHeader {
   metaid: bigint;
   /** Formats before 2.0 only. */
   nextSessionId: number | undefined;
+  maxInode: number | undefined;
 }
 
 export interface ParseOptions {
@@ -44,7 +45,13 @@ export interface ParseOptions {
   ignoreErrors?: boolean;
   /** Told about damage that was ignored, one line each. */
   notice?: (text: string) => void;
-  /** A section begins; it follows its payload. */
+  /** Called when the header is known, before anything else. */
+  headerRead?: (header: ImageHeader) => void;
+  /** Which sections to parse; others are skipped by their length (if it is unknown: parsed all the same). */
+  wanted?: (header: SectionHeader) => boolean;
+  /** A section that this program does not know. */
+  unknownSection?: (header: SectionHeader, payload: Buffer) => void;
+  /** A section begins; its payload follows. */
   sectionBegins?: (kind: SectionKind, header: SectionHeader) => void;
   sectionEnds?: (kind: SectionKind, header: SectionHeader) => void;
 }
@@ -80,7 +87,7 @@ function readSafe(input: ImageInput, at: number, what: string): number {
 }
 
 /** Reads signature and header (spec 50 §2; formats 1.x §4). `maxInode` is in the header of 1.x only. */
-export function* parseHeader(input: ImageInput): Resumable<ImageHeader & { maxInode: number | undefined }> {
+export function* parseHeader(input: ImageInput): Resumable<ImageHeader> {
   if (input.totalBytes < 8) input.fail('the file is too short for an image');
   yield* input.demand(8);
   const format = parseSignature(input.bytes.subarray(input.position, input.position + 8));
@@ -152,7 +159,9 @@ class ImageParser {
       if (input.bytes.compare(END_MARKER, 0, 16, input.position, input.position + 16) === 0) break;
       const header = readSectionHeader(input);
       const kind = sectionKind(header.tag);
-      if (kind === undefined) yield* this.#carry(header);
+      if (header.lengthBytes !== undefined && this.#options.wanted?.(header) === false) {
+        yield* input.skip(SECTION_HEADER_BYTES + header.lengthBytes);
+      } else if (kind === undefined) yield* this.#carry(header);
       else yield* this.#section(kind, header);
     }
     input.position += SECTION_HEADER_BYTES;
@@ -175,11 +184,6 @@ class ImageParser {
     const input: ImageInput = this.#input;
     input.section = header.tag;
     if (!isWellFormedTitle(header.title)) input.fail(`malformed section header '${header.title}'`);
-    if (header.version > kind.version) {
-      input.fail(
-        `error reading metadata (${kind.name}) - metadata in file have been stored by newer version of MFS !!!`,
-      );
-    }
     input.position += SECTION_HEADER_BYTES;
     const start = input.offset;
     yield* this.#payload(kind, header);
@@ -195,6 +199,11 @@ class ImageParser {
     this.#input.section = header.tag;
     this.#seen.add(kind.tag);
     this.#options.sectionBegins?.(kind, header);
+    if (header.version > kind.version) {
+      this.#input.fail(
+        `error reading metadata (${kind.name}) - metadata in file have been stored by newer version of MFS !!!`,
+      );
+    }
     const context: SectionContext = {
       version: header.version,
       sink: this.#sink,
@@ -216,6 +225,7 @@ class ImageParser {
     const payload = Buffer.from(input.bytes.subarray(input.position, input.position + lengthBytes));
     input.position += lengthBytes;
     this.carried.push({ title: header.title, payload });
+    this.#options.unknownSection?.(header, payload);
     this.#options.notice?.(
       `unknown section found (leng:${lengthBytes},name:${header.title}) - carried along unchanged`,
     );
@@ -243,10 +253,11 @@ class ImageParser {
  * @throws ImageError when the file is truncated, damaged, or of a newer version
  */
 export function* parseImage(input: ImageInput, sink: ImageSink, options: ParseOptions = {}): Resumable<ParsedImage> {
-  const { maxInode, ...header } = yield* parseHeader(input);
+  const header = yield* parseHeader(input);
+  options.headerRead?.(header);
   const parser = new ImageParser(input, sink, options);
   if (header.format === 'NEW') return { header, carried: [] };
-  parser.maxInode = maxInode;
+  parser.maxInode = header.maxInode;
   if (header.nextSessionId !== undefined) sink.sessions(header.nextSessionId, 0);
   yield* header.format < FORMAT_WITH_SECTIONS ? parser.headless() : parser.sections();
   return { header, carried: parser.carried };

@@ -63,6 +63,8 @@ export interface NodeRecord {
   mtime: number;
   ctime: number;
   trashTimeHours: number;
+  /** The same as stored: seconds in versions up to 0x13, later hours. */
+  trashTimeStored: number;
   /** Types 5 and 6. */
   rdev: number;
   bytes: Buffer;
@@ -75,6 +77,9 @@ export interface NodeRecord {
   /** Types 1, 8, 9: `chunkCount` big-endian u64 from `chunksStart`. */
   chunksStart: number;
   chunkCount: number;
+  /** Types 1, 8, 9 in versions up to 0x13: `sessionCount` u32 of sessions that have the file open. */
+  sessionsStart: number;
+  sessionCount: number;
 }
 
 export interface EdgeRecord {
@@ -170,6 +175,8 @@ export interface ChunkRecord {
 export interface ImageSink {
   sessions(nextSessionId: number, countersStored: number): void;
   session(record: SessionRecord): void;
+  /** Versions of SCLA and LABS below 0x16: a text for each of the 26 labels. */
+  labelDescription?(label: number, text: Buffer): void;
   storageClass(record: StorageClassRecord): void;
   nodes(maxInode: number, nodeCount: number): void;
   node(record: NodeRecord): void;

@@ -3,6 +3,7 @@ import type { ImageInput, Resumable } from '../input.ts';
 import {
   type ChunkRecord,
   type ChunkserverRecord,
+  type ImageSink,
   MASKS_PER_COPY,
   MAX_COPIES,
   type SectionContext,
@@ -81,12 +82,14 @@ function readClassBody(
   else record.archiveMasks.set(record.keepMasks);
 }
 
-function* skipLabelDescriptions(input: ImageInput): Resumable<void> {
+function* parseLabelDescriptions(input: ImageInput, sink: ImageSink): Resumable<void> {
   for (let label = 0; label < LABEL_DESCRIPTIONS; label++) {
     yield* input.demand(1);
     const lengthBytes = input.view.getUint8(input.position);
     if (lengthBytes > LONGEST_LABEL_DESCRIPTION) input.fail(`a label description of ${lengthBytes} bytes`);
-    yield* input.skip(1 + lengthBytes);
+    yield* input.demand(1 + lengthBytes);
+    sink.labelDescription?.(label, input.bytes.subarray(input.position + 1, input.position + 1 + lengthBytes));
+    input.position += 1 + lengthBytes;
   }
 }
 
@@ -105,7 +108,7 @@ function isCopyCount(count: number): boolean {
 
 export function* parseStorageClasses(input: ImageInput, context: SectionContext): Resumable<void> {
   const { version, sink } = context;
-  if (version < 0x16) yield* skipLabelDescriptions(input);
+  if (version < 0x16) yield* parseLabelDescriptions(input, sink);
   const masks = yield* parseMasksPerCopy(input, version);
   const headBytes = classHeadBytes(version);
   const lowestId = version < 0x16 ? FIRST_OWN_CLASS : 1;

@@ -27,6 +27,7 @@ function emptyNode(input: ImageInput): NodeRecord {
     mtime: 0,
     ctime: 0,
     trashTimeHours: 0,
+    trashTimeStored: 0,
     rdev: 0,
     bytes: input.bytes,
     view: input.view,
@@ -35,6 +36,8 @@ function emptyNode(input: ImageInput): NodeRecord {
     lengthBytes: 0,
     chunksStart: 0,
     chunkCount: 0,
+    sessionsStart: 0,
+    sessionCount: 0,
   };
 }
 
@@ -65,8 +68,9 @@ function readNodeHead(node: NodeRecord, view: DataView, start: number, version: 
   node.atime = view.getUint32(at + 8);
   node.mtime = view.getUint32(at + 12);
   node.ctime = view.getUint32(at + 16);
-  node.trashTimeHours =
-    version >= 0x14 ? view.getUint16(at + 20) : Math.floor((view.getUint32(at + 20) + 3599) / 3600) & 0xffff;
+  const stored = version >= 0x14 ? view.getUint16(at + 20) : view.getUint32(at + 20);
+  node.trashTimeStored = stored;
+  node.trashTimeHours = version >= 0x14 ? stored : Math.floor((stored + 3599) / 3600) & 0xffff;
 }
 
 /** Reads length and chunk ids behind the head at `start`; leaves `input.position` alone. Returns the record's size. */
@@ -74,18 +78,17 @@ function* readFileTail(node: NodeRecord, input: ImageInput, headBytes: number, v
   const counters = version >= 0x14 ? 12 : 14;
   yield* input.demand(headBytes + counters);
   let at = input.position + headBytes;
-  const high = input.view.getUint32(at);
-  if (high >= SAFE_HIGH) input.fail(`inode ${node.inode} has a length beyond 2^53 bytes`);
-  node.lengthBytes = high * 0x1_0000_0000 + input.view.getUint32(at + 4);
+  node.lengthBytes = input.view.getUint32(at) * 0x1_0000_0000 + input.view.getUint32(at + 4);
   node.chunkCount = input.view.getUint32(at + 8);
-  const sessions = version >= 0x14 ? 0 : input.view.getUint16(at + 12);
-  const total = headBytes + counters + node.chunkCount * 8 + sessions * 4;
+  node.sessionCount = version >= 0x14 ? 0 : input.view.getUint16(at + 12);
+  const total = headBytes + counters + node.chunkCount * 8 + node.sessionCount * 4;
   if (input.available < total) yield* input.demand(total);
   at = input.position + headBytes + counters;
   node.chunksStart = at;
   for (let i = 0; i < node.chunkCount; i++, at += 8) {
     if (input.view.getUint32(at) >= SAFE_HIGH) input.fail(`inode ${node.inode} has a chunk id beyond 2^53`);
   }
+  node.sessionsStart = at;
   return total;
 }
 

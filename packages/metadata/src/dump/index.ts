@@ -1,0 +1,1 @@
+export { type DumpOptions, dumpImage } from './dump.ts';
