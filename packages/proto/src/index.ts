@@ -3,6 +3,7 @@ export * from './catalogue/index.ts';
 export * from './catalogue.ts';
 export * from './constants.ts';
 export * from './crc.ts';
+export * from './describe.ts';
 export * from './errors.ts';
 export * from './flags.ts';
 export * from './framing.ts';

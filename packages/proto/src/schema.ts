@@ -10,7 +10,6 @@ export type Width = 1 | 2 | 4;
 /** A test on a field decoded earlier in the same record, deciding whether a later one is there. */
 export type Condition =
   | { readonly field: string; readonly equals: number }
-  | { readonly field: string; readonly atLeast: number }
   | { readonly field: string; readonly hasBits: number };
 
 /** What the codec compiler, the generators of test data and the reference page see of a field. */

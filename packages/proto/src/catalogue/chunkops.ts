@@ -37,6 +37,7 @@ export const MATOCS_SET_VERSION = order(140, 'MATOCS_SET_VERSION', 'change the v
 });
 export const CSTOMA_SET_VERSION = answer(141, 'CSTOMA_SET_VERSION', result);
 
+/** `several` has 1 to 8 sources; the receiver checks that. */
 export const MATOCS_REPLICATE = message({
   number: 150,
   name: 'MATOCS_REPLICATE',
@@ -55,7 +56,6 @@ export const MATOCS_REPLICATE = message({
         mask3: u32,
         sources: listRest(record({ chunkId: u64, version: u32, ip: u32, port: u16 })),
       },
-      match: ({ length }) => length > 28,
       note: 'combine sources; not sent by 3.0.117',
     },
   },

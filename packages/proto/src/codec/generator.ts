@@ -37,6 +37,5 @@ export class Generator {
 export function testOf(condition: Condition, scope: Scope): string {
   const value = lookUp(scope, condition.field);
   if ('equals' in condition) return `${value} === ${condition.equals}`;
-  if ('atLeast' in condition) return `${value} >= ${condition.atLeast}`;
   return `(${value} & ${condition.hasBits}) === ${condition.hasBits}`;
 }
