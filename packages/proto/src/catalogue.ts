@@ -1,7 +1,6 @@
 /** The catalogue as a whole: look-up by number, limits of frames. */
 import * as declared from './catalogue/index.ts';
 import { Limit } from './constants.ts';
-import type { FrameLimit } from './framing.ts';
 import type { Direction, Link, Message } from './message.ts';
 
 function isMessage(value: unknown): value is Message<unknown> {
@@ -13,13 +12,29 @@ export const MESSAGES: readonly Message<unknown>[] = Object.values<unknown>(decl
   .filter(isMessage)
   .sort((a, b) => a.number - b.number);
 
-const byRoute = new Map<string, Message<unknown>>(
-  MESSAGES.flatMap((m) => m.routes.map(({ link, direction }) => [`${link} ${direction} ${m.number}`, m] as const)),
-);
+type ByNumber = ReadonlyMap<number, Message<unknown>>;
+
+function messagesOf(link: Link): Readonly<Record<Direction, ByNumber>> {
+  const of = (direction: Direction): ByNumber =>
+    new Map(
+      MESSAGES.filter((m) => m.routes.some((r) => r.link === link && r.direction === direction)).map((m) => [
+        m.number,
+        m,
+      ]),
+    );
+  return { request: of('request'), reply: of('reply') };
+}
+
+const BY_ROUTE: Readonly<Record<Link, Readonly<Record<Direction, ByNumber>>>> = {
+  ML: messagesOf('ML'),
+  CS: messagesOf('CS'),
+  CL: messagesOf('CL'),
+  DATA: messagesOf('DATA'),
+};
 
 /** The message that a number means on a link in a direction; undefined for unknown ones. */
 export function findMessage(link: Link, direction: Direction, number: number): Message<unknown> | undefined {
-  return byRoute.get(`${link} ${direction} ${number}`);
+  return BY_ROUTE[link][direction].get(number);
 }
 
 const NO_LIMIT = 0xffff_ffff;
@@ -39,10 +54,11 @@ const LAST_IGNORED = 2;
  * The limit for a FrameReader that receives a link's direction: that of the link, or what the message can have at most
  * if that is less (so that a header announcing more closes the connection before its payload is collected).
  */
-export function frameLimit(link: Link, direction: Direction): FrameLimit {
+export function frameLimit(link: Link, direction: Direction): (type: number) => number {
   const linkLimit = LINK_LIMITS[link][direction];
-  return (type) => {
-    if (type <= LAST_IGNORED) return linkLimit;
-    return Math.min(linkLimit, findMessage(link, direction, type)?.limit ?? linkLimit);
-  };
+  const limits = new Map<number, number>();
+  for (const [number, message] of BY_ROUTE[link][direction]) {
+    if (number > LAST_IGNORED && message.limit < linkLimit) limits.set(number, message.limit);
+  }
+  return (type) => limits.get(type) ?? linkLimit;
 }
