@@ -208,7 +208,10 @@ export interface ChunkService {
   abandon(chunkId: number): void;
   /** End of a write or truncate: commits UNLOCK and wakes waiting requests. NOCHUNK (nothing logged) for an unknown chunk. */
   unlock(chunkId: number): number;
-  /** Commits `ROLLBACK(inode,index,previousChunkId,chunkId)` and wakes waiting requests. */
+  /**
+   * Commits `ROLLBACK(inode,index,previousChunkId,chunkId)` and wakes waiting requests. If the slot does not hold the chunk any
+   * more (the file was cut or removed meanwhile) it only unlocks.
+   */
   rollBack(inode: number, index: number, previousChunkId: number, chunkId: number): void;
   /**
    * REPAIR of one slot (spec 40 §14.5): -1 not changed; 0 erase the slot; else the version to take. Changes nothing: the caller

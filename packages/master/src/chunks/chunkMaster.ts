@@ -308,9 +308,21 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
 
   rollBack(inode: number, index: number, previousChunkId: number, chunkId: number): void {
     const { host, table } = this.world;
-    host.commit({ op: 'ROLLBACK', inode, index, prevchunkid: previousChunkId, chunkid: chunkId });
+    if (this.holds(inode, index, chunkId)) {
+      const prevchunkid = table.find(previousChunkId) === 0 ? 0 : previousChunkId;
+      host.commit({ op: 'ROLLBACK', inode, index, prevchunkid, chunkid: chunkId });
+    } else if (table.find(chunkId) !== 0) {
+      host.commit({ op: 'UNLOCK', chunkid: chunkId });
+    }
     const slot = table.find(chunkId);
     if (slot !== 0) unlocked(this, slot);
+  }
+
+  /** The file may have been cut or removed while the operation went on. */
+  private holds(inode: number, index: number, chunkId: number): boolean {
+    const { files } = this.world.metadata;
+    const node = files.find(inode);
+    return node !== 0 && index < files.chunkCount(node) && files.chunkId(node, index) === chunkId;
   }
 
   repairVersion(chunkId: number): number {

@@ -88,6 +88,10 @@ function fileTable(state: State): FileTable {
     get nodeLimit() {
       return nodes.rowLimit;
     },
+    find(inode) {
+      const slot = nodes.find(inode);
+      return isFileType(nodes.type.get(slot)) ? slot : 0;
+    },
     inode: (slot) => (isFileType(nodes.type.get(slot)) ? nodes.inode.get(slot) : 0),
     kind(slot) {
       const type = nodes.type.get(slot);

@@ -66,6 +66,8 @@ export type FileKind = 'file' | 'trash' | 'sustained';
 export interface FileTable {
   /** Node slots are above 0 and below this number. */
   readonly nodeLimit: number;
+  /** Slot of a file by its inode, 0 when there is none or it is not a file. */
+  find(inode: number): number;
   /** Inode of the file in this slot, 0 when there is none or it is not a file. */
   inode(nodeSlot: number): number;
   kind(nodeSlot: number): FileKind;
