@@ -1,5 +1,5 @@
 import { DecodeError, EncodeError } from './errors.ts';
-import { readU16, readU32, readU64, writeU16, writeU32, writeU64 } from './integers.ts';
+import { readU16, readU32, readU64cap, writeU16, writeU32, writeU64 } from './integers.ts';
 
 /** Attributes of a node as the master reports them to clients (spec 00 §2.3). */
 export interface Attr {
@@ -16,7 +16,7 @@ export interface Attr {
   mtime: number;
   ctime: number;
   nlink: number;
-  /** Bytes of a file, length of a symlink's target, encoded size of a directory; 0 for other types. */
+  /** Bytes of a file (at most 2^53-1), length of a symlink's target, encoded size of a directory; 0 for other types. */
   length: number;
   /** Device number of a block or character device; 0 for other types. */
   rdev: number;
@@ -38,8 +38,6 @@ export function decodeAttr(source: Buffer, offset = 0, length: number = ATTR_LEN
   const type = typeAndMode >> 12;
   const isDevice = type === TYPE_BLOCK_DEVICE || type === TYPE_CHAR_DEVICE;
   if (isDevice && readU32(source, offset + 31) !== 0) throw new DecodeError('attributes', 'bytes after device number');
-  const lengthBytes = isDevice ? 0 : readU64(source, offset + 27);
-  if (lengthBytes > Number.MAX_SAFE_INTEGER) throw new DecodeError('attributes', 'length above 2^53-1');
   return {
     flags,
     type,
@@ -50,7 +48,7 @@ export function decodeAttr(source: Buffer, offset = 0, length: number = ATTR_LEN
     mtime: readU32(source, offset + 15),
     ctime: readU32(source, offset + 19),
     nlink: readU32(source, offset + 23),
-    length: lengthBytes,
+    length: isDevice ? 0 : readU64cap(source, offset + 27),
     rdev: isDevice ? readU32(source, offset + 27) : 0,
     winattr: length === ATTR_LENGTH ? source[offset + 35] : 0,
   };

@@ -7,8 +7,13 @@ export const CHUNK_SIZE = BLOCK_SIZE * BLOCKS_IN_CHUNK;
 /** Bytes counted per chunk beside its data in sizes and quotas. */
 export const CHUNK_HEADER_SIZE = 0x2000;
 export const MAX_CHUNK_INDEX = 0x7fff_ffff;
-/** 2^57; greater than a safe integer, hence a bigint. */
+/** The protocol's 2^57; greater than a safe integer, hence a bigint. */
 export const MAX_FILE_SIZE = 1n << 57n;
+/**
+ * Greatest file length in Alces: 2^53 - 2^26. A greater one (as which every length that is no safe integer decodes) must be
+ * refused with INDEXTOOBIG.
+ */
+export const MAX_SAFE_FILE_SIZE = 2 ** 53 - CHUNK_SIZE;
 
 export const ROOT_INODE = 1;
 /** Inodes from here on are used inside mounts and never sent to the master. */

@@ -19,6 +19,11 @@ export function readU64(b: Uint8Array, p: number): number {
   return readU32(b, p) * TWO_32 + readU32(b, p + 4);
 }
 
+/** Greater values read as 2^53-1. */
+export function readU64cap(b: Uint8Array, p: number): number {
+  return Math.min(readU64(b, p), Number.MAX_SAFE_INTEGER);
+}
+
 export function readU64n(b: Uint8Array, p: number): bigint {
   return (BigInt(readU32(b, p)) << 32n) | BigInt(readU32(b, p + 4));
 }

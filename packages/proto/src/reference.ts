@@ -40,6 +40,7 @@ function elementText(node: Node): string {
 
 function fieldText(name: string, node: Node): string {
   switch (node.kind) {
+    case 'u64cap':
     case 'u64n':
       return `${name}:u64`;
     case 'bytes':

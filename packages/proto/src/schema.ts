@@ -14,7 +14,7 @@ export type Condition =
 
 /** What the codec compiler, the generators of test data and the reference page see of a field. */
 export type Node =
-  | { readonly kind: 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'u64n' }
+  | { readonly kind: 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'u64cap' | 'u64n' }
   | { readonly kind: 'bytes'; readonly length: number }
   | { readonly kind: 'lbytes'; readonly prefix: Width }
   | { readonly kind: 'rest' }
@@ -81,8 +81,13 @@ export const u8 = field<number>({ kind: 'u8' });
 export const u16 = field<number>({ kind: 'u16' });
 export const u32 = field<number>({ kind: 'u32' });
 export const i32 = field<number>({ kind: 'i32' });
-/** An unsigned 64-bit id or length as a number; above 2^53-1 decoding fails. */
+/** An unsigned 64-bit id, offset or time as a number; above 2^53-1 decoding fails. */
 export const u64 = field<number>({ kind: 'u64' });
+/**
+ * An unsigned 64-bit amount as a number; above 2^53-1 it reads as 2^53-1. For lengths, sizes and sums, which a legal peer may
+ * make greater (sparse files, generous quotas), and for reported ids, which a stray file name must not turn into an error.
+ */
+export const u64cap = field<number>({ kind: 'u64cap' });
 /** An unsigned 64-bit value of which all bits count. */
 export const u64n = field<bigint>({ kind: 'u64n' });
 /** Bytes after a one-byte length. */

@@ -66,6 +66,7 @@ function pickValue(pick: Pick, node: Node, scope: Scope): unknown {
     case 'i32':
       return pick(fc.integer, { min: -0x8000_0000, max: 0x7fff_ffff });
     case 'u64':
+    case 'u64cap':
       return pick(fc.maxSafeNat);
     case 'u64n':
       return pick(fc.bigInt, { min: 0n, max: U64_MAX });

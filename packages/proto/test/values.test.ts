@@ -6,6 +6,7 @@ import {
   CLTOMA_FUSE_LOOKUP,
   CLTOMA_FUSE_READLINK,
   CLTOMA_FUSE_RMDIR,
+  CLTOMA_FUSE_TRUNCATE,
   CLTOMA_FUSE_WRITE_CHUNK_END,
   CSTOCL_READ_DATA,
   DecodeError,
@@ -16,6 +17,7 @@ import {
   formatVersion,
   MATOCL_FUSE_ACCESS,
   MATOCL_FUSE_GETATTR,
+  MAX_SAFE_FILE_SIZE,
   OLDEST_MASTER_VERSION,
   packVersion,
   Status,
@@ -91,13 +93,16 @@ describe('attributes', () => {
     expect(decodeAttr(target)).toEqual(device);
   });
 
-  test('of peers before 1.7.32 and beyond 2^53 are refused', () => {
+  test('of peers before 1.7.32 are refused', () => {
     const old = Buffer.from(bytes);
     old[0] = 0x64;
     expect(() => decodeAttr(old)).toThrow(DecodeError);
+  });
+
+  test('have lengths beyond 2^53 capped', () => {
     const long = Buffer.from(bytes);
-    long[27] = 0x7f;
-    expect(() => decodeAttr(long)).toThrow(DecodeError);
+    long[27] = 0x02;
+    expect(decodeAttr(long).length).toBe(Number.MAX_SAFE_INTEGER);
   });
 
   test('out of range are refused', () => {
@@ -138,6 +143,15 @@ describe('decoders', () => {
     const payload = CLTOMA_FUSE_WRITE_CHUNK_END.encode(end).subarray(8);
     payload[4] = 1;
     expect(() => CLTOMA_FUSE_WRITE_CHUNK_END.decode(payload)).toThrow(DecodeError);
+  });
+
+  test('cap lengths above 2^53-1', () => {
+    const fields = { msgid: 1, inode: 1, flags: 0, uid: 0, gids: [0], length: 0 };
+    const payload = CLTOMA_FUSE_TRUNCATE.encode(fields).subarray(8);
+    payload.fill(0xff, payload.length - 8);
+    const { length } = CLTOMA_FUSE_TRUNCATE.decode(payload);
+    expect(length).toBe(Number.MAX_SAFE_INTEGER);
+    expect(length).toBeGreaterThan(MAX_SAFE_FILE_SIZE);
   });
 
   test('refuse a layout that the message does not have', () => {

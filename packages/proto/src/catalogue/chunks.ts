@@ -1,6 +1,6 @@
 /** Chunks of files on CL, and what the master tells mounts unasked (spec 20 §3, spec 00 §6). */
 import { message } from '../message.ts';
-import { constant, listRest, optional, record, u8, u16, u32, u64, whenLeft } from '../schema.ts';
+import { constant, listRest, optional, record, u8, u16, u32, u64, u64cap, whenLeft } from '../schema.ts';
 import { chunkLocations, request, statusReply } from './shared.ts';
 
 const chunkRequest = { msgid: u32, inode: u32, index: u32, flags: optional(u8) };
@@ -11,7 +11,7 @@ const locate = {
     fields: {
       msgid: u32,
       protocolid: constant(1, 2),
-      length: u64,
+      length: u64cap,
       chunkId: u64,
       version: u32,
       servers: chunkLocations,
@@ -23,7 +23,7 @@ const locate = {
     fields: {
       msgid: u32,
       protocolid: constant(1, 1),
-      length: u64,
+      length: u64cap,
       chunkId: u64,
       version: u32,
       servers: listRest(record({ ip: u32, port: u16, csVersion: u32 })),
@@ -32,7 +32,13 @@ const locate = {
     note: 'clients 1.7.32 .. 3.0.9',
   },
   data0: {
-    fields: { msgid: u32, length: u64, chunkId: u64, version: u32, servers: listRest(record({ ip: u32, port: u16 })) },
+    fields: {
+      msgid: u32,
+      length: u64cap,
+      chunkId: u64,
+      version: u32,
+      servers: listRest(record({ ip: u32, port: u16 })),
+    },
     note: 'clients before 1.7.32',
   },
 } as const;
@@ -72,7 +78,7 @@ export const CLTOMA_FUSE_WRITE_CHUNK_END = request(
   436,
   'CLTOMA_FUSE_WRITE_CHUNK_END',
   'finish a write: set the length, unlock the chunk',
-  { msgid: u32, chunkId: u64, inode: u32, index: whenLeft([13], u32), length: u64, flags: optional(u8) },
+  { msgid: u32, chunkId: u64, inode: u32, index: whenLeft([13], u32), length: u64cap, flags: optional(u8) },
 );
 export const MATOCL_FUSE_WRITE_CHUNK_END = statusReply(437, 'MATOCL_FUSE_WRITE_CHUNK_END', 'result');
 
@@ -109,7 +115,7 @@ export const MATOCL_FUSE_CHUNK_HAS_CHANGED = message({
     index: u32,
     chunkId: u64,
     version: u32,
-    length: u64,
+    length: u64cap,
     truncateFlag: u8,
   },
 });
@@ -120,7 +126,7 @@ export const MATOCL_FUSE_FLENG_HAS_CHANGED = message({
   link: 'CL',
   direction: 'reply',
   purpose: 'somebody else changed the length of a file',
-  fields: { msgid: constant(4, 0), inode: u32, length: u64 },
+  fields: { msgid: constant(4, 0), inode: u32, length: u64cap },
 });
 
 export const CLTOMA_FUSE_TIME_SYNC = request(704, 'CLTOMA_FUSE_TIME_SYNC', "ask for the master's clock", {

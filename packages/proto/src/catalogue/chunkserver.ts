@@ -1,14 +1,21 @@
 /** Registration and reports of chunkservers (spec 30 §1.5 - §1.14). */
 import { message } from '../message.ts';
-import { bytes, constant, type FieldMap, listRest, optional, record, u8, u16, u32, u64, u64n } from '../schema.ts';
+import { bytes, constant, type FieldMap, listRest, optional, record, u8, u16, u32, u64cap, u64n } from '../schema.ts';
 
 /** Bytes and chunks of folders in normal use, and (`td`) of those marked for removal. */
-const space = { usedSpace: u64, totalSpace: u64, chunks: u32, tdUsedSpace: u64, tdTotalSpace: u64, tdChunks: u32 };
+const space = {
+  usedSpace: u64cap,
+  totalSpace: u64cap,
+  chunks: u32,
+  tdUsedSpace: u64cap,
+  tdTotalSpace: u64cap,
+  tdChunks: u32,
+};
 
 /** Bit 31 of a reported version: the copy lies in a folder that is marked for removal. */
 export const MARKED_FOR_REMOVAL = 0x8000_0000;
 
-const reportedChunks = listRest(record({ chunkId: u64, version: u32 }));
+const reportedChunks = listRest(record({ chunkId: u64cap, version: u32 }));
 
 const begin = { version: u32, ip: u32, port: u16, timeout: u16, csid: u16, ...space };
 
@@ -73,12 +80,12 @@ export const CSTOMA_SPACE = message({
   fields: space,
   older: [
     {
-      fields: { usedSpace: u64, totalSpace: u64, tdUsedSpace: u64, tdTotalSpace: u64 },
+      fields: { usedSpace: u64cap, totalSpace: u64cap, tdUsedSpace: u64cap, tdTotalSpace: u64cap },
       fill: { chunks: 0, tdChunks: 0 },
       note: 'without counts',
     },
     {
-      fields: { usedSpace: u64, totalSpace: u64 },
+      fields: { usedSpace: u64cap, totalSpace: u64cap },
       fill: { chunks: 0, tdUsedSpace: 0, tdTotalSpace: 0, tdChunks: 0 },
       note: 'folders in normal use only',
     },
@@ -92,10 +99,12 @@ export const CSTOMA_CURRENT_LOAD = report(103, 'CSTOMA_CURRENT_LOAD', 'jobs runn
 });
 
 export const CSTOMA_CHUNK_DAMAGED = report(102, 'CSTOMA_CHUNK_DAMAGED', 'chunks with bad data', {
-  chunkIds: listRest(u64),
+  chunkIds: listRest(u64cap),
 });
 
-export const CSTOMA_CHUNK_LOST = report(105, 'CSTOMA_CHUNK_LOST', 'chunks that are gone', { chunkIds: listRest(u64) });
+export const CSTOMA_CHUNK_LOST = report(105, 'CSTOMA_CHUNK_LOST', 'chunks that are gone', {
+  chunkIds: listRest(u64cap),
+});
 
 export const CSTOMA_ERROR_OCCURRED = report(106, 'CSTOMA_ERROR_OCCURRED', 'a disk error happened', {});
 

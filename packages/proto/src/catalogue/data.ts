@@ -1,7 +1,21 @@
 /** The chunkserver's data port (spec 20 §5). */
 import { BLOCK_SIZE, BLOCKS_IN_CHUNK } from '../constants.ts';
 import { message } from '../message.ts';
-import { bytes, bytes8, bytesOf, count32, listRest, record, sized16, u8, u16, u32, u64, whenLeft } from '../schema.ts';
+import {
+  bytes,
+  bytes8,
+  bytesOf,
+  count32,
+  listRest,
+  record,
+  sized16,
+  u8,
+  u16,
+  u32,
+  u64,
+  u64cap,
+  whenLeft,
+} from '../schema.ts';
 
 /** With `protocolid` (1; mounts) the server may insert NOPs; without (replicating chunkservers) it does not. */
 export const CLTOCS_READ = message({
@@ -160,11 +174,11 @@ export const CLTOCS_HDD_LIST = message({
 
 /** Counters of one disk over a time. */
 export const diskStatistics = record({
-  bytesRead: u64,
-  bytesWritten: u64,
-  usecRead: u64,
-  usecWrite: u64,
-  usecFsync: u64,
+  bytesRead: u64cap,
+  bytesWritten: u64cap,
+  usecRead: u64cap,
+  usecWrite: u64cap,
+  usecFsync: u64cap,
   readOps: u32,
   writeOps: u32,
   fsyncOps: u32,
@@ -188,8 +202,8 @@ export const CSTOCL_HDD_LIST = message({
           flags: u8,
           lastErrorChunkId: u64,
           lastErrorTime: u32,
-          used: u64,
-          total: u64,
+          used: u64cap,
+          total: u64cap,
           chunks: u32,
           lastMinute: diskStatistics,
           lastHour: diskStatistics,

@@ -14,6 +14,7 @@ import {
   u16,
   u32,
   u64,
+  u64cap,
   u64n,
   whenLeft,
 } from '../schema.ts';
@@ -82,7 +83,7 @@ const directory = { type: constant(2, 1), continueId: u64n, inodes: listRest(u32
 const file = {
   type: constant(2, 2),
   continueId: u64n,
-  length: u64,
+  length: u64cap,
   chunks: listRest(record({ chunkId: u64, size: u32, copies: u8 })),
 };
 const other = { type: constant(2, 0) };
@@ -158,8 +159,8 @@ export const ANTOCL_MONOTONIC_DATA = message({
             flags: u8,
             lastErrorChunkId: u64,
             lastErrorTime: u32,
-            used: u64,
-            total: u64,
+            used: u64cap,
+            total: u64cap,
             chunks: u32,
             sinceStart: diskStatistics,
           }),

@@ -16,6 +16,7 @@ import {
   u16,
   u32,
   u64,
+  u64cap,
   u64n,
 } from '../schema.ts';
 import { packVersion, VERSION } from '../version.ts';
@@ -25,7 +26,7 @@ const status = { fields: { msgid: u32, status: u8 } };
 
 export const CLTOMA_FUSE_STATFS = request(402, 'CLTOMA_FUSE_STATFS', 'space of the file system', { msgid: u32 });
 
-const space = { trash: u64, sustained: u64, inodes: u32 };
+const space = { trash: u64cap, sustained: u64cap, inodes: u32 };
 
 export const MATOCL_FUSE_STATFS = message({
   number: 403,
@@ -34,8 +35,11 @@ export const MATOCL_FUSE_STATFS = message({
   direction: 'reply',
   purpose: 'bytes and inodes',
   layouts: {
-    data: { fields: { msgid: u32, total: u64, avail: u64, free: u64, ...space }, note: 'clients 3.0.102 .. 3.x' },
-    noFree: { fields: { msgid: u32, total: u64, avail: u64, ...space }, note: 'clients before 3.0.102' },
+    data: {
+      fields: { msgid: u32, total: u64cap, avail: u64cap, free: u64cap, ...space },
+      note: 'clients 3.0.102 .. 3.x',
+    },
+    noFree: { fields: { msgid: u32, total: u64cap, avail: u64cap, ...space }, note: 'clients before 3.0.102' },
   },
 });
 
@@ -313,7 +317,7 @@ export const CLTOMA_FUSE_TRUNCATE = request(464, 'CLTOMA_FUSE_TRUNCATE', 'set th
   flags: u8,
   uid: u32,
   gids,
-  length: u64,
+  length: u64cap,
 });
 export const MATOCL_FUSE_TRUNCATE = message({
   number: 465,
@@ -323,7 +327,7 @@ export const MATOCL_FUSE_TRUNCATE = message({
   purpose: 'previous length (position of an append) and attributes',
   layouts: {
     status,
-    data: { fields: { msgid: u32, prevLength: u64, attr }, note: 'clients >= 3.0.113' },
+    data: { fields: { msgid: u32, prevLength: u64cap, attr }, note: 'clients >= 3.0.113' },
     noLength: { fields: { msgid: u32, attr }, note: 'clients 3.0.93 .. 3.0.112' },
     noLength35: { fields: { msgid: u32, attr: attr35 }, note: 'clients before 3.0.93' },
   },

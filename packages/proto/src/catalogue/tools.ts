@@ -17,6 +17,7 @@ import {
   u16,
   u32,
   u64,
+  u64cap,
   when,
 } from '../schema.ts';
 import { dataReply, request, statusReply } from './shared.ts';
@@ -129,7 +130,7 @@ export const CLTOMA_FUSE_GETDIRSTATS = request(462, 'CLTOMA_FUSE_GETDIRSTATS', '
 });
 
 const zero = constant(4, 0);
-const lengths = { length: u64, size: u64, realsize: u64 };
+const lengths = { length: u64cap, size: u64cap, realsize: u64cap };
 
 export const MATOCL_FUSE_GETDIRSTATS = message({
   number: 463,
@@ -210,15 +211,15 @@ export const MATOCL_FUSE_SETEATTR = dataReply(475, 'MATOCL_FUSE_SETEATTR', 'node
 
 const quotaLimits = {
   softInodes: u32,
-  softLength: u64,
-  softSize: u64,
-  softRealsize: u64,
+  softLength: u64cap,
+  softSize: u64cap,
+  softRealsize: u64cap,
   hardInodes: u32,
-  hardLength: u64,
-  hardSize: u64,
-  hardRealsize: u64,
+  hardLength: u64cap,
+  hardSize: u64cap,
+  hardRealsize: u64cap,
 };
-const quotaUsage = { inodes: u32, length: u64, size: u64, realsize: u64 };
+const quotaUsage = { inodes: u32, length: u64cap, size: u64cap, realsize: u64cap };
 
 export const CLTOMA_FUSE_QUOTACONTROL = message({
   number: 476,

@@ -9,6 +9,7 @@ const WRITERS = {
   u32: 'writeU32',
   i32: 'writeI32',
   u64: 'writeU64',
+  u64cap: 'writeU64',
   u64n: 'writeU64n',
 } as const;
 
