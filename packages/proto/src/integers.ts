@@ -47,11 +47,6 @@ export function writeU32(b: Uint8Array, p: number, value: number): void {
   b[p + 3] = value;
 }
 
-export function writeI32(b: Uint8Array, p: number, value: number): void {
-  if ((value | 0) !== value) throw new EncodeError(`${value} does not fit in i32`);
-  writeU32(b, p, value >>> 0);
-}
-
 export function writeU64(b: Uint8Array, p: number, value: number): void {
   if (!Number.isSafeInteger(value) || value < 0) throw new EncodeError(`${value} is no safe u64`);
   writeU32(b, p, Math.floor(value / TWO_32));

@@ -14,7 +14,7 @@ export type Condition =
 
 /** What the codec compiler, the generators of test data and the reference page see of a field. */
 export type Node =
-  | { readonly kind: 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'u64cap' | 'u64n' }
+  | { readonly kind: 'u8' | 'u16' | 'u32' | 'u64' | 'u64cap' | 'u64n' }
   | { readonly kind: 'bytes'; readonly length: number }
   | { readonly kind: 'lbytes'; readonly prefix: Width }
   | { readonly kind: 'rest' }
@@ -80,7 +80,6 @@ function hidden(node: Node): HiddenField {
 export const u8 = field<number>({ kind: 'u8' });
 export const u16 = field<number>({ kind: 'u16' });
 export const u32 = field<number>({ kind: 'u32' });
-export const i32 = field<number>({ kind: 'i32' });
 /** An unsigned 64-bit id, offset or time as a number; above 2^53-1 decoding fails. */
 export const u64 = field<number>({ kind: 'u64' });
 /**

@@ -63,8 +63,6 @@ function pickValue(pick: Pick, node: Node, scope: Scope): unknown {
       return pick(fc.nat, { max: 0xffff });
     case 'u32':
       return pick(fc.nat, { max: 0xffff_ffff });
-    case 'i32':
-      return pick(fc.integer, { min: -0x8000_0000, max: 0x7fff_ffff });
     case 'u64':
     case 'u64cap':
       return pick(fc.maxSafeNat);

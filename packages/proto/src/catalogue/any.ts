@@ -4,7 +4,10 @@ import { bytes8, optional, rest, u32, whenLeft } from '../schema.ts';
 
 const ALL: readonly Link[] = ['ML', 'CS', 'CL', 'DATA'];
 
-/** `msgid` is there, and 0, on CL only: a mount reads 12 bytes at a time. */
+/**
+ * `msgid` is there, and 0, on CL only: a mount reads 12 bytes at a time. Daemons ignore a received NOP whatever its length,
+ * so do not decode it there.
+ */
 export const ANTOAN_NOP = message({
   number: 0,
   name: 'ANTOAN_NOP',

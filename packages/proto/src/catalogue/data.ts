@@ -16,6 +16,7 @@ import {
   u64cap,
   whenLeft,
 } from '../schema.ts';
+import { diskStatistics } from './shared.ts';
 
 /** With `protocolid` (1; mounts) the server may insert NOPs; without (replicating chunkservers) it does not. */
 export const CLTOCS_READ = message({
@@ -170,21 +171,6 @@ export const CLTOCS_HDD_LIST = message({
   direction: 'request',
   purpose: 'ask for the disks',
   fields: {},
-});
-
-/** Counters of one disk over a time. */
-export const diskStatistics = record({
-  bytesRead: u64cap,
-  bytesWritten: u64cap,
-  usecRead: u64cap,
-  usecWrite: u64cap,
-  usecFsync: u64cap,
-  readOps: u32,
-  writeOps: u32,
-  fsyncOps: u32,
-  usecReadMax: u32,
-  usecWriteMax: u32,
-  usecFsyncMax: u32,
 });
 
 /** While a disk is scanned `used` is the progress in percent and `total` 0. */

@@ -18,8 +18,7 @@ import {
   u64n,
   whenLeft,
 } from '../schema.ts';
-import { diskStatistics } from './data.ts';
-import { request } from './shared.ts';
+import { diskStatistics, request } from './shared.ts';
 
 const BOTH: readonly Link[] = ['CL', 'DATA'];
 

@@ -1,6 +1,6 @@
 /** Forms that many messages share. */
-import { type Link, type Message, message } from '../message.ts';
-import { attr, attr35, type FieldMap, listRest, record, type Shape, u8, u16, u32 } from '../schema.ts';
+import { type Message, message } from '../message.ts';
+import { attr, attr35, type FieldMap, listRest, record, type Shape, u8, u16, u32, u64cap } from '../schema.ts';
 
 /** `msgid:u32 status:u8`: the form of every refusal on CL (spec 00 §1.9). */
 const status = { fields: { msgid: u32, status: u8 } };
@@ -54,8 +54,19 @@ export function attrReply<const F extends FieldMap>(
 }
 
 /** Where a copy of a chunk is, as clients >= 3.0.10 are told. Bit i of `labelMask`: the server has label 'A' + i. */
-export const chunkLocation = record({ ip: u32, port: u16, csVersion: u32, labelMask: u32 });
-export type ChunkLocation = NonNullable<(typeof chunkLocation)['type']>;
-export const chunkLocations = listRest(chunkLocation);
+export const chunkLocations = listRest(record({ ip: u32, port: u16, csVersion: u32, labelMask: u32 }));
 
-export const MASTER_LINKS: readonly Link[] = ['ML', 'CS', 'CL'];
+/** Counters of one disk over a time. */
+export const diskStatistics = record({
+  bytesRead: u64cap,
+  bytesWritten: u64cap,
+  usecRead: u64cap,
+  usecWrite: u64cap,
+  usecFsync: u64cap,
+  readOps: u32,
+  writeOps: u32,
+  fsyncOps: u32,
+  usecReadMax: u32,
+  usecWriteMax: u32,
+  usecFsyncMax: u32,
+});

@@ -8,9 +8,8 @@ import { fixedSize, minSize } from './sizes.ts';
 
 const READERS = { u16: 'readU16', u32: 'readU32', u64cap: 'readU64cap', u64n: 'readU64n' } as const;
 
-function readInteger(kind: 'u8' | 'u16' | 'u32' | 'i32' | 'u64cap' | 'u64n', at: string): string {
+function readInteger(kind: 'u8' | 'u16' | 'u32' | 'u64cap' | 'u64n', at: string): string {
   if (kind === 'u8') return `b[${at}]`;
-  if (kind === 'i32') return `(readU32(b, ${at}) | 0)`;
   return `${READERS[kind]}(b, ${at})`;
 }
 
@@ -56,12 +55,9 @@ function readFixed(g: Generator, node: Node, at: string, scope: Scope): string {
     case 'gid':
       g.emit(`const ${v} = [readU32(b, ${at})];`);
       return v;
-    case 'record':
-      return readRecord(g, node.fields, scope, true, v);
     case 'u8':
     case 'u16':
     case 'u32':
-    case 'i32':
     case 'u64cap':
     case 'u64n':
       g.emit(`const ${v} = ${readInteger(node.kind, at)};`);

@@ -1,7 +1,7 @@
 /** What a declaration tells about the number of bytes a field takes. */
 import type { FieldMap, Node } from '../schema.ts';
 
-const INTEGER_BYTES = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, u64cap: 8, u64n: 8 } as const;
+const INTEGER_BYTES = { u8: 1, u16: 2, u32: 4, u64: 8, u64cap: 8, u64n: 8 } as const;
 
 /** Bytes a node takes if that is the same for every value, else undefined. */
 export function fixedSize(node: Node): number | undefined {
@@ -9,7 +9,6 @@ export function fixedSize(node: Node): number | undefined {
     case 'u8':
     case 'u16':
     case 'u32':
-    case 'i32':
     case 'u64':
     case 'u64cap':
     case 'u64n':

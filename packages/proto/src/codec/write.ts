@@ -7,7 +7,6 @@ const WRITERS = {
   u8: 'writeU8',
   u16: 'writeU16',
   u32: 'writeU32',
-  i32: 'writeI32',
   u64: 'writeU64',
   u64cap: 'writeU64',
   u64n: 'writeU64n',
