@@ -99,6 +99,13 @@ export class LineWriter {
     this.length = at;
   }
 
+  /** Bytes as they are. */
+  raw(value: Uint8Array): void {
+    this.reserve(value.length);
+    this.bytes.set(value, this.length);
+    this.length += value.length;
+  }
+
   textItem(value: Uint8Array): void {
     this.byte(COMMA);
     this.text(value);

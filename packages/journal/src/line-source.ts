@@ -1,0 +1,85 @@
+import type { Disk, DiskFile } from '@alces/runtime';
+import type { Run } from './scan.ts';
+
+const NEWLINE = 10;
+const COLON = 58;
+const BLOCK_BYTES = 4 * 1024 * 1024;
+
+/** Reads the lines of a run one after another. */
+export class LineSource {
+  readonly run: Run;
+  /** Version of the present line. */
+  version: number;
+  bytes: Buffer = Buffer.alloc(0);
+  /** The present line, without its newline. */
+  start = 0;
+  end = 0;
+  readonly #file: DiskFile;
+  /** Place in the file of what follows `bytes`. */
+  #next: number;
+
+  private constructor(run: Run, file: DiskFile) {
+    this.run = run;
+    this.version = run.first;
+    this.#file = file;
+    this.#next = run.start;
+  }
+
+  /** Opens a run and moves to the line with this version. */
+  static async open(disk: Disk, run: Run, version: number): Promise<LineSource> {
+    const source = new LineSource(run, await disk.open(run.path, 'read'));
+    try {
+      while (!source.locate()) await source.fill();
+      while (source.version < version) {
+        source.advance();
+        while (!source.locate()) await source.fill();
+      }
+      return source;
+    } catch (error) {
+      await source.close();
+      throw error;
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+
+  /** Finds the end of the present line; false: `fill` first. */
+  locate(): boolean {
+    if (this.end > this.start) return true;
+    const end = this.bytes.indexOf(NEWLINE, this.start);
+    if (end < 0) return false;
+    this.end = end;
+    return true;
+  }
+
+  /** Goes on to the next line; `locate` tells whether it is there. */
+  advance(): void {
+    this.start = this.end + 1;
+    this.end = this.start;
+    this.version++;
+  }
+
+  /** Reads more of the file. */
+  async fill(): Promise<void> {
+    const block = await this.#file.read(this.#next, Math.min(BLOCK_BYTES, this.run.end - this.#next));
+    if (block.length === 0) throw new Error(`${this.run.path} became shorter while it was read`);
+    this.#next += block.length;
+    const rest = this.bytes.subarray(this.start);
+    this.bytes = rest.length === 0 ? block : Buffer.concat([rest, block]);
+    this.start = 0;
+    this.end = 0;
+  }
+
+  /** Whether the present line says the same as that of another source. */
+  sameAs(other: LineSource): boolean {
+    return this.bytes.compare(other.bytes, other.start, other.end, this.start, this.end) === 0;
+  }
+
+  /** The present line without version. */
+  text(): string {
+    const colon = this.bytes.indexOf(COLON, this.start);
+    return this.bytes.toString('latin1', colon + 2, this.end);
+  }
+}

@@ -1,0 +1,157 @@
+import type { Disk, DiskFile } from '@alces/runtime';
+import { findTornTail, type TornTail } from './segment.ts';
+
+const NEWLINE = 10;
+const COLON = 58;
+const DIGIT_0 = 48;
+const HEAD_BYTES = 50;
+const LONGEST_LINE_BYTES = 200_100;
+const BLOCK_BYTES = 4 * 1024 * 1024;
+const LONGEST_VERSION_DIGITS = 16;
+
+/** What the ends of a change log say (spec 51 §6.1): 0 = unknown. */
+export interface ChangelogEnds {
+  first: number;
+  /** Version of the last whole line. */
+  last: number;
+  sizeBytes: number;
+  torn: TornTail | undefined;
+}
+
+/** The number in front of the colon at `start`, 0 if there is none. */
+export function versionAt(bytes: Buffer, start: number, end: number): number {
+  const limit = Math.min(end, start + LONGEST_VERSION_DIGITS + 1);
+  let version = 0;
+  for (let at = start; at < limit; at++) {
+    const byte = bytes[at];
+    if (byte === COLON) return at > start && Number.isSafeInteger(version) ? version : 0;
+    if (byte < DIGIT_0 || byte > DIGIT_0 + 9) return 0;
+    version = version * 10 + byte - DIGIT_0;
+  }
+  return 0;
+}
+
+async function lastVersion(file: DiskFile, end: number): Promise<number> {
+  if (end === 0) return 0;
+  const start = Math.max(0, end - LONGEST_LINE_BYTES);
+  const bytes = await file.read(start, end - start);
+  const before = bytes.lastIndexOf(NEWLINE, bytes.length - 2);
+  if (before < 0 && start > 0) return 0;
+  return versionAt(bytes, before + 1, bytes.length);
+}
+
+async function withFile<T>(disk: Disk, path: string, use: (file: DiskFile) => Promise<T>): Promise<T> {
+  const file = await disk.open(path, 'read');
+  try {
+    return await use(file);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reads first and last version of a change log without reading all of it. */
+export function inspectChangelog(disk: Disk, path: string): Promise<ChangelogEnds> {
+  return withFile(disk, path, async (file) => {
+    const sizeBytes = await file.size();
+    const head = await file.read(0, Math.min(HEAD_BYTES, sizeBytes));
+    const torn = await findTornTail(file, sizeBytes);
+    const first = versionAt(head, 0, head.length);
+    return { first, last: await lastVersion(file, torn?.position ?? sizeBytes), sizeBytes, torn };
+  });
+}
+
+/** Consecutive lines of a change log whose versions grow by one. */
+export interface Run {
+  path: string;
+  first: number;
+  last: number;
+  /** Where the first line begins and the last one ends (behind its newline). */
+  start: number;
+  end: number;
+}
+
+/** A line that has no version, or is too long. */
+export interface BadLine {
+  path: string;
+  position: number;
+  /** Version of the line before it, 0 if there is none. */
+  after: number;
+}
+
+export interface ScannedChangelog {
+  path: string;
+  runs: Run[];
+  badLines: BadLine[];
+  torn: TornTail | undefined;
+}
+
+/** Reads a change log and finds its runs. A file written by a master that went back in time has several. */
+export function scanChangelog(disk: Disk, path: string): Promise<ScannedChangelog> {
+  return withFile(disk, path, async (file) => {
+    const scanner = new Scanner(path);
+    const size = await file.size();
+    for (let position = 0; position < size; ) {
+      const block = await file.read(position, BLOCK_BYTES);
+      if (block.length === 0) break;
+      scanner.push(block);
+      position += block.length;
+    }
+    return scanner.end();
+  });
+}
+
+class Scanner {
+  readonly #result: ScannedChangelog;
+  /** Bytes of a line whose end has not come yet, and their place in the file. */
+  #rest: Buffer = Buffer.alloc(0);
+  #position = 0;
+  /** Such a line was longer than a line may be; this many bytes of it were dropped. */
+  #droppedBytes = 0;
+
+  constructor(path: string) {
+    this.#result = { path, runs: [], badLines: [], torn: undefined };
+  }
+
+  push(block: Buffer): void {
+    const bytes = this.#rest.length === 0 ? block : Buffer.concat([this.#rest, block]);
+    const used = this.#scan(bytes);
+    this.#position += used;
+    this.#rest = bytes.subarray(used);
+    if (this.#rest.length > LONGEST_LINE_BYTES) {
+      this.#droppedBytes += this.#rest.length;
+      this.#position += this.#rest.length;
+      this.#rest = Buffer.alloc(0);
+    }
+  }
+
+  end(): ScannedChangelog {
+    const lengthBytes = this.#droppedBytes + this.#rest.length;
+    if (lengthBytes > 0) this.#result.torn = { position: this.#position - this.#droppedBytes, lengthBytes };
+    return this.#result;
+  }
+
+  /** Takes the whole lines of a block into the result. Returns how many bytes they are. */
+  #scan(bytes: Buffer): number {
+    let start = 0;
+    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+      const tooLong = end - start + this.#droppedBytes > LONGEST_LINE_BYTES;
+      this.#line(tooLong ? 0 : versionAt(bytes, start, end), this.#position + start, this.#position + end + 1);
+      start = end + 1;
+    }
+    return start;
+  }
+
+  #line(version: number, start: number, end: number): void {
+    const { path, runs, badLines } = this.#result;
+    const run = runs.at(-1);
+    if (version === 0) {
+      badLines.push({ path, position: start - this.#droppedBytes, after: run?.last ?? 0 });
+    } else if (run !== undefined && version === run.last + 1 && start === run.end) {
+      run.last = version;
+      run.end = end;
+    } else {
+      runs.push({ path, first: version, last: version, start, end });
+    }
+    this.#droppedBytes = 0;
+  }
+}
