@@ -219,11 +219,16 @@ export class Cluster {
     const point = join(this.folder, `mnt${this.#mounts.length}`);
     mkdirSync(point);
     this.#mounts.push(point);
-    const result = await this.namespace.run(program(kind, 'mfsmount'), [point, '-H', this.masterHost, ...options]);
+    const result = await this.tryMount(kind, point, ...options);
     if (result.status !== 0)
       throw new Error(`mfsmount (${kind}) failed (${result.status}):\n${result.stdout}${result.stderr}`);
     await until('the mount to answer', 20_000, () => statSync(point).ino === 1 && (true as const));
     return point;
+  }
+
+  /** Runs our or the stock mfsmount on a folder, whatever comes of it. */
+  tryMount(kind: Kind, point: string, ...options: string[]): Promise<CommandResult> {
+    return this.namespace.run(program(kind, 'mfsmount'), [point, '-H', this.masterHost, ...options]);
   }
 
   unmount(point: string): void {
