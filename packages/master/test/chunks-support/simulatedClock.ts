@@ -9,7 +9,7 @@ interface Timer {
 /** A clock that stands still until it is moved; timers run in order. */
 export class SimulatedClock implements Clock {
   private nowMs = 0;
-  private readonly startMs: number;
+  private startMs: number;
   private timers: Timer[] = [];
   private nextOrder = 0;
 
@@ -47,6 +47,11 @@ export class SimulatedClock implements Clock {
     };
     again();
     return () => cancel();
+  }
+
+  /** Somebody sets the clock; timers do not notice. */
+  setForward(seconds: number): void {
+    this.startMs += seconds * 1000;
   }
 
   /** Moves on, running the timers that become due. */

@@ -1,6 +1,7 @@
 import {
   CSTOMA_CHUNK_DAMAGED,
   CSTOMA_CHUNK_LOST,
+  CSTOMA_CHUNK_NEW,
   CSTOMA_CREATE,
   CSTOMA_CURRENT_LOAD,
   CSTOMA_DELETE,
@@ -69,6 +70,8 @@ export class SimulatedServer {
   private readonly net: SimulatedNet;
   private readonly servers: () => readonly SimulatedServer[];
   private connection: Connection | undefined;
+  /** Connects again by itself when the connection is lost or refused. */
+  private wanted = false;
   private readonly reader = { current: new FrameReader(10_000) };
   private listed: [number, DiskCopy][] = [];
   private registered = false;
@@ -105,6 +108,7 @@ export class SimulatedServer {
   }
 
   connect(): void {
+    this.wanted = true;
     if (this.connection !== undefined) return;
     this.reader.current = new FrameReader(10_000);
     this.registered = false;
@@ -113,7 +117,9 @@ export class SimulatedServer {
         if (this.connection === connection) this.received(bytes);
       },
       close: () => {
-        if (this.connection === connection) this.connection = undefined;
+        if (this.connection !== connection) return;
+        this.connection = undefined;
+        this.registered = false;
       },
     });
     this.connection = connection;
@@ -131,6 +137,7 @@ export class SimulatedServer {
   }
 
   disconnect(): void {
+    this.wanted = false;
     this.connection?.destroy();
     this.connection = undefined;
     this.registered = false;
@@ -138,6 +145,7 @@ export class SimulatedServer {
 
   /** Announces the stop first. */
   stop(): void {
+    this.wanted = false;
     this.send(CSTOMA_REGISTER.encode({ layout: 'disconnect' }));
     this.registered = false;
   }
@@ -151,6 +159,14 @@ export class SimulatedServer {
     if (this.registered) this.send(CSTOMA_CHUNK_DAMAGED.encode({ chunkIds: [chunkId] }));
   }
 
+  /** The folder of this chunk is marked for removal, or no longer. */
+  mark(chunkId: number, marked: boolean): void {
+    const copy = this.disk.get(chunkId)!;
+    copy.marked = marked;
+    const version = (copy.version | (marked ? 0x80000000 : 0)) >>> 0;
+    this.send(CSTOMA_CHUNK_NEW.encode({ chunks: [{ chunkId, version }] }));
+  }
+
   sendRaw(frame: Buffer): void {
     this.send(frame);
   }
@@ -162,6 +178,7 @@ export class SimulatedServer {
   }
 
   private report(): void {
+    if (this.wanted) this.connect();
     if (!this.registered) {
       if (this.connection !== undefined) this.send(encodeFrame(0));
       return;
