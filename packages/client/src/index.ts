@@ -1,3 +1,8 @@
+export type { Client } from './api/client.ts';
+export { type ClientOptions, connect } from './api/connect.ts';
+export type { FileHandle } from './api/fileHandle.ts';
+export type { FsError, PathLike } from './api/fsError.ts';
+export { DirectoryItem, Stats } from './api/stats.ts';
 export type * from './contracts.ts';
 export { createDataEngine } from './data/dataEngine.ts';
 export { MfsError } from './errors.ts';

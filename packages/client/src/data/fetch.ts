@@ -21,6 +21,11 @@ function addZeros(piece: Piece): void {
   }
 }
 
+/** The views in memory that nobody else uses, for callers that may change them. */
+export function ownViews(views: readonly Buffer[]): Buffer[] {
+  return views.map((view) => (view.buffer === ZEROS.buffer ? Buffer.alloc(view.length) : view));
+}
+
 /** Tries of one piece; what to do after each failure is the table of spec 20 §6.4. */
 class Tries {
   readonly #context: DataContext;

@@ -1,0 +1,24 @@
+import { Cluster, type ClusterOptions } from '../../../../test/support/cluster.ts';
+import { enterNamespace } from './enterNamespace.ts';
+
+/** A stock cluster in whose network namespace this process is. */
+export interface StockCluster {
+  readonly cluster: Cluster;
+  readonly master: string;
+  stop(): Promise<void>;
+}
+
+export const ME = { uid: 0, gids: [0] };
+
+export async function startStock(options: Partial<ClusterOptions> = {}): Promise<StockCluster> {
+  const cluster = await Cluster.start({ master: 'stock', chunkservers: ['stock', 'stock', 'stock'], ...options });
+  const leave = enterNamespace(cluster.namespace.name);
+  return {
+    cluster,
+    master: cluster.masterHost,
+    async stop() {
+      leave();
+      await cluster.destroy();
+    },
+  };
+}
