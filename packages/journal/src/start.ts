@@ -10,12 +10,13 @@ import {
   findEmergencyImages,
   type ValidImage,
 } from './candidates.ts';
-import { BACKUP_NAME, EMERGENCY_FOLDERS, IMAGE_NAME, inFolder, TEMPORARY_NAME } from './files.ts';
+import { BACKUP_NAME, EMERGENCY_FOLDERS, IMAGE_NAME, inFolder, parseChangelogName, TEMPORARY_NAME } from './files.ts';
 import { type History, lastVersionOf, readHistory } from './history.ts';
 import { checkImage, type ImageCheck } from './image-file.ts';
 import { type LoadFromDiskOptions, loadFromDisk, type Recovered, recover } from './recover.ts';
 import { ReplayError } from './replay.ts';
 import type { Reporter } from './report.ts';
+import { storeImage } from './store.ts';
 
 /** The master cannot start from what is in its folder. The message says why; nothing was changed. */
 export class StartError extends Error {
@@ -38,6 +39,8 @@ export interface StartOptions {
   ignoreErrors: boolean;
   /** Number of `-x`. */
   verbosity: number;
+  /** `BACK_META_KEEP_PREVIOUS`, for the image that `-a` stores when it used files of other origin. */
+  keepPrevious: number;
   defaultQuotaGrace?: number;
   state?: StateOptions;
   report: Reporter;
@@ -234,7 +237,7 @@ function checkSameFileSystem(
 
 /** `-a` and `restore` (spec 50 §7.2, §7.4). */
 async function restoreBest(options: StartOptions): Promise<StartedMetadata> {
-  const { disk, folder, report, ignoreErrors } = options;
+  const { report, ignoreErrors } = options;
   const image = await chooseImage(options);
   const history = await historyBehind(options, ALL_FAMILIES, image.version);
   let recovered: Recovered;
@@ -252,7 +255,38 @@ async function restoreBest(options: StartOptions): Promise<StartedMetadata> {
   }
   await moveImageAway(options);
   await cleanUp(options);
+  if (!isOwnHistory(image, recovered)) await storeNow(options, loaded);
   return { ...loaded, source: image.name, applied };
+}
+
+/** Whether backup and the master's own change logs give this state again, should the master crash now. */
+function isOwnHistory(image: ValidImage, { used, problem }: Recovered): boolean {
+  const own = [...used.keys()].every((name) => parseChangelogName(name)?.family === 'changelog');
+  return own && image.name === BACKUP_NAME && problem === undefined;
+}
+
+/** A state that was put together from files of other origin is stored at once. */
+async function storeNow(options: StartOptions, loaded: LoadedImage): Promise<void> {
+  const { clock, disk, folder, report, keepPrevious } = options;
+  const { path } = await storeImage(loaded.state, {
+    clock,
+    disk,
+    folder,
+    keepPrevious,
+    emergencyFolders: emergencyPlaces(options),
+    carried: loaded.carried,
+    report,
+  });
+  report.info(`store metadata into file: ${path}`);
+}
+
+async function isEmpty(disk: Disk, path: string): Promise<boolean> {
+  const file = await disk.open(path, 'read');
+  try {
+    return (await file.size()) === 0;
+  } finally {
+    await file.close();
+  }
 }
 
 /** A `metadata.mfs` must not exist while the master runs (spec 50 §7.2 step 6). */
@@ -260,12 +294,7 @@ async function moveImageAway({ disk, folder, random }: StartOptions): Promise<vo
   const path = inFolder(folder, IMAGE_NAME);
   if (!(await disk.exists(path))) return;
   const backup = inFolder(folder, BACKUP_NAME);
-  if (
-    (await disk.readFile(path).then(
-      (bytes) => bytes.length,
-      () => 1,
-    )) === 0
-  ) {
+  if (await isEmpty(disk, path)) {
     await disk.remove(path);
   } else if (!(await disk.exists(backup))) {
     await disk.rename(path, backup);
