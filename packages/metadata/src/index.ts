@@ -5,7 +5,8 @@ export * from './image/index.ts';
 export * from './load.ts';
 export * from './observer.ts';
 export * from './operations.ts';
-export type { Planned, RequestContext } from './plan/context.ts';
+export * from './plan/index.ts';
+export * from './query/index.ts';
 export { createState, type State, type StateOptions } from './state.ts';
 export type { Acl } from './tables/acls.ts';
 export * from './tables/chunkservers.ts';
@@ -22,4 +23,8 @@ export {
   predefined,
   type StorageClass,
 } from './tables/storage-classes.ts';
+export { type Accounting, continueAccounting } from './tree/accounting.ts';
 export { type Contribution, contributionOf } from './tree/contribution.ts';
+export { addRange, conflictingOwner, removeRange } from './tree/lock-ranges.ts';
+export { isValidName, pathOf } from './tree/names.ts';
+export { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, accessByte, mayAccess } from './tree/permissions.ts';

@@ -103,10 +103,11 @@ function keepsOwner(job: CopyJob, source: number): boolean {
 /** A node like `source` under a new name, with what step 3 of the spec gives it before its children; 0 for a hard link. */
 function copyToNewName(job: CopyJob, source: number, directory: number, name: Buffer): number {
   const { state, now, results, copies } = job;
-  const { nodes, edges } = state;
-  const hasSeveralNames = edges.nextOfChild.get(nodes.firstEdge.get(source)) !== 0;
+  const { nodes } = state;
   const remembers =
-    (job.op.smode & SNAPSHOT_PRESERVE_HARDLINKS) !== 0 && hasSeveralNames && nodes.type.get(source) !== TYPE_DIRECTORY;
+    (job.op.smode & SNAPSHOT_PRESERVE_HARDLINKS) !== 0 &&
+    nodes.names.get(source) > 1 &&
+    nodes.type.get(source) !== TYPE_DIRECTORY;
   const earlier = remembers ? copies.get(source) : undefined;
   if (earlier !== undefined) {
     addName(state, now, directory, earlier, name);

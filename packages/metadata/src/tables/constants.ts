@@ -43,6 +43,7 @@ export const MAX_NAME_BYTES = 255;
 export const MAX_DETACHED_PATH_BYTES = 1024;
 export const MAX_SYMLINK_BYTES = 4096;
 export const MAX_XATTR_VALUE_BYTES = 65536;
+export const MAX_XATTR_LIST_BYTES = 65536;
 
 /** A lock set by a write lasts this long. */
 export const CHUNK_LOCK_SECONDS = 120;

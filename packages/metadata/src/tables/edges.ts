@@ -174,6 +174,7 @@ export class EdgeTable {
     this.nameLength.set(row, name.length);
     this.nextOfChild.set(row, this.nodes.firstEdge.get(child));
     this.nodes.firstEdge.set(child, row);
+    this.nodes.names.set(child, this.nodes.names.get(child) + 1);
     if (parent !== 0) {
       const hash = hashName(this.seed ^ Math.imul(parent, 0x9e37_79b1), name);
       this.hash.set(row, hash);
@@ -225,6 +226,7 @@ export class EdgeTable {
     const child = this.child.get(row);
     const following = this.nextOfChild.get(row);
     let at = this.nodes.firstEdge.get(child);
+    this.nodes.names.set(child, this.nodes.names.get(child) - 1);
     if (at === row) {
       this.nodes.firstEdge.set(child, following);
       return;

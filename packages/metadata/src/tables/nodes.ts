@@ -32,6 +32,8 @@ export class NodeTable {
   readonly length = new F64Column();
   /** First edge that names this node (see EdgeTable.nextOfChild), 0 = none. */
   readonly firstEdge = new U32Column();
+  /** Number of names, a detached one included. */
+  readonly names = new U32Column();
   /** Directories: row in the directory table. Devices: rdev. Files and symlinks: arena reference. */
   readonly aux = new U32Column();
   /** Files: entries of the chunk list, trailing zeros included. */

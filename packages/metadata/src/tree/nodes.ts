@@ -139,8 +139,7 @@ function touchDirectory(state: State, now: number, row: number): void {
 export function unlinkName(state: State, now: number, edge: number): void {
   const { nodes, edges } = state;
   const child = edges.child.get(edge);
-  const isLast = nodes.firstEdge.get(child) === edge && edges.nextOfChild.get(edge) === 0;
-  if (!isLast) {
+  if (nodes.names.get(child) > 1) {
     removeName(state, now, edge);
     state.observer.nodeChanged(child, nodes.inode.get(child), CHANGED_ATTRIBUTES);
     return;
