@@ -82,12 +82,12 @@ async function filesOf(folder: string, io: ToolIo): Promise<{ image: string; cha
 async function parseTask(argv: readonly string[], io: ToolIo): Promise<Task | 'version' | undefined> {
   const { options, operands, problem } = getopt('mfsmetarestore', 'vm:o:d:abfix?h', argv);
   const has = (wanted: string) => options.some(({ letter }) => letter === wanted);
-  const valueOf = (wanted: string) => options.findLast(({ letter }) => letter === wanted)?.value;
+  const optionValue = (wanted: string) => options.findLast(({ letter }) => letter === wanted)?.value;
   if (problem !== undefined) io.error(`${problem}\n`);
   if (problem !== undefined || has('?') || has('h')) return usageError(io);
   if (has('v')) return 'version';
-  const image = valueOf('m');
-  const target = valueOf('o');
+  const image = optionValue('m');
+  const target = optionValue('o');
   const common = {
     useAll: has('f'),
     useBest: has('b'),
@@ -96,7 +96,7 @@ async function parseTask(argv: readonly string[], io: ToolIo): Promise<Task | 'v
   };
   if (has('a')) {
     if (image !== undefined || target !== undefined || operands.length > 0) return usageError(io);
-    const folder = resolve(valueOf('d') ?? DEFAULT_DATA_PATH);
+    const folder = resolve(optionValue('d') ?? DEFAULT_DATA_PATH);
     return { ...common, ...(await filesOf(folder, io)), target: inFolder(folder, IMAGE_NAME) };
   }
   const printsOnly = target === undefined;
