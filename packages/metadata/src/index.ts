@@ -7,6 +7,7 @@ export * from './observer.ts';
 export * from './operations.ts';
 export * from './plan/index.ts';
 export * from './query/index.ts';
+export { type Snapshot, takeSnapshot } from './snapshot.ts';
 export { createState, type State, type StateOptions } from './state.ts';
 export type { Acl } from './tables/acls.ts';
 export * from './tables/chunkservers.ts';

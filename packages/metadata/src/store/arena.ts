@@ -1,3 +1,5 @@
+import type { Shareable } from './columns.ts';
+
 const SEGMENT_BYTES = 1 << 20;
 /** References count units of 8 bytes. */
 const UNIT_SHIFT = 3;
@@ -18,6 +20,10 @@ interface Segment {
   readonly doubles: Float64Array;
 }
 
+function newSegment(buffer: ArrayBuffer): Segment {
+  return { bytes: Buffer.from(buffer), words: new Uint32Array(buffer), doubles: new Float64Array(buffer) };
+}
+
 /** Largest block an arena can hold. */
 export const MAX_BLOCK_BYTES = SEGMENT_BYTES;
 
@@ -28,9 +34,12 @@ export const MAX_BLOCK_BYTES = SEGMENT_BYTES;
  * go to a list per size class, threaded through the blocks themselves, and are used again. Blocks are aligned to 8 bytes and
  * never straddle segments.
  */
-export class Arena {
-  private readonly segments: Segment[] = [];
-  private readonly freeLists: number[] = [];
+export class Arena implements Shareable {
+  private segments: Segment[] = [];
+  /** Segments that may be written; the same list as `segments` unless a snapshot shares them. */
+  private writable: (Segment | undefined)[] = this.segments;
+  private snapshots = 0;
+  private freeLists: number[] = [];
   private current = -1;
   private usedUnits = UNITS_PER_SEGMENT;
 
@@ -58,7 +67,7 @@ export class Arena {
   }
 
   write(ref: number, bytes: Uint8Array): void {
-    this.segments[ref >>> UNIT_BITS].bytes.set(bytes, (ref & UNIT_MASK) << UNIT_SHIFT);
+    this.writableSegment(ref >>> UNIT_BITS).bytes.set(bytes, (ref & UNIT_MASK) << UNIT_SHIFT);
   }
 
   /** A view of a block; valid until the block is freed. */
@@ -97,7 +106,37 @@ export class Arena {
   }
 
   setDouble(ref: number, index: number, value: number): void {
-    this.segments[ref >>> UNIT_BITS].doubles[(ref & UNIT_MASK) + index] = value;
+    this.writableSegment(ref >>> UNIT_BITS).doubles[(ref & UNIT_MASK) + index] = value;
+  }
+
+  /** An arena that keeps the present content; segments are copied only when they are written the next time. */
+  snapshot(): Arena {
+    const copy = new Arena();
+    copy.segments = this.segments.slice();
+    copy.writable = new Array(this.segments.length);
+    copy.freeLists = this.freeLists.slice();
+    copy.current = this.current;
+    copy.usedUnits = this.usedUnits;
+    this.writable = new Array(this.segments.length);
+    this.snapshots++;
+    return copy;
+  }
+
+  /** A snapshot is no longer used. */
+  releaseSnapshot(): void {
+    if (--this.snapshots === 0) this.writable = this.segments;
+  }
+
+  private writableSegment(index: number): Segment {
+    return this.writable[index] ?? this.unshare(index);
+  }
+
+  private unshare(index: number): Segment {
+    const bytes = this.segments[index].bytes;
+    const segment = newSegment(bytes.buffer.slice(0, SEGMENT_BYTES) as ArrayBuffer);
+    this.segments[index] = segment;
+    this.writable[index] = segment;
+    return segment;
   }
 
   private extend(units: number): number {
@@ -123,18 +162,15 @@ export class Arena {
     if (this.segments.length === MAX_SEGMENTS) {
       throw new RangeError('arena is full');
     }
-    const buffer = new ArrayBuffer(SEGMENT_BYTES);
     this.current = this.segments.length;
-    this.segments.push({
-      bytes: Buffer.from(buffer),
-      words: new Uint32Array(buffer),
-      doubles: new Float64Array(buffer),
-    });
+    const segment = newSegment(new ArrayBuffer(SEGMENT_BYTES));
+    this.segments[this.current] = segment;
+    this.writable[this.current] = segment;
     this.usedUnits = this.current === 0 ? 1 : 0; // reference 0 means none
   }
 
   private release(ref: number, sizeClass: number): void {
-    this.segments[ref >>> UNIT_BITS].words[(ref & UNIT_MASK) << 1] = this.freeLists[sizeClass] ?? 0;
+    this.writableSegment(ref >>> UNIT_BITS).words[(ref & UNIT_MASK) << 1] = this.freeLists[sizeClass] ?? 0;
     this.freeLists[sizeClass] = ref;
   }
 }

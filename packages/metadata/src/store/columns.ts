@@ -11,9 +11,18 @@ const SEGMENT_BITS = 15;
 export const SEGMENT_ROWS = 1 << SEGMENT_BITS;
 const ROW_MASK = SEGMENT_ROWS - 1;
 
+/** Something of which a snapshot can be taken that shares memory with it until it is changed. */
+export interface Shareable {
+  snapshot(): object;
+  releaseSnapshot(): void;
+}
+
 /** Column of unsigned 8-bit values. */
-export class U8Column {
-  private readonly segments: (Uint8Array | undefined)[] = [];
+export class U8Column implements Shareable {
+  private segments: (Uint8Array | undefined)[] = [];
+  /** Segments that may be written; the same list as `segments` unless a snapshot shares them. */
+  private writable = this.segments;
+  private snapshots = 0;
 
   get(row: number): number {
     const segment = this.segments[row >>> SEGMENT_BITS];
@@ -21,18 +30,39 @@ export class U8Column {
   }
 
   set(row: number, value: number): void {
-    let segment = this.segments[row >>> SEGMENT_BITS];
-    if (segment === undefined) {
-      segment = new Uint8Array(SEGMENT_ROWS);
-      this.segments[row >>> SEGMENT_BITS] = segment;
-    }
+    const segment = this.writable[row >>> SEGMENT_BITS] ?? this.makeWritable(row >>> SEGMENT_BITS);
     segment[row & ROW_MASK] = value;
+  }
+
+  /** A copy that keeps the present values; segments are copied only when they are written the next time. */
+  snapshot(): U8Column {
+    const copy = new U8Column();
+    copy.segments = this.segments.slice();
+    copy.writable = new Array(this.segments.length);
+    this.writable = new Array(this.segments.length);
+    this.snapshots++;
+    return copy;
+  }
+
+  /** A snapshot is no longer used. */
+  releaseSnapshot(): void {
+    if (--this.snapshots === 0) this.writable = this.segments;
+  }
+
+  private makeWritable(index: number): Uint8Array {
+    const segment = this.segments[index]?.slice() ?? new Uint8Array(SEGMENT_ROWS);
+    this.segments[index] = segment;
+    this.writable[index] = segment;
+    return segment;
   }
 }
 
 /** Column of unsigned 16-bit values. */
-export class U16Column {
-  private readonly segments: (Uint16Array | undefined)[] = [];
+export class U16Column implements Shareable {
+  private segments: (Uint16Array | undefined)[] = [];
+  /** Segments that may be written; the same list as `segments` unless a snapshot shares them. */
+  private writable = this.segments;
+  private snapshots = 0;
 
   get(row: number): number {
     const segment = this.segments[row >>> SEGMENT_BITS];
@@ -40,18 +70,39 @@ export class U16Column {
   }
 
   set(row: number, value: number): void {
-    let segment = this.segments[row >>> SEGMENT_BITS];
-    if (segment === undefined) {
-      segment = new Uint16Array(SEGMENT_ROWS);
-      this.segments[row >>> SEGMENT_BITS] = segment;
-    }
+    const segment = this.writable[row >>> SEGMENT_BITS] ?? this.makeWritable(row >>> SEGMENT_BITS);
     segment[row & ROW_MASK] = value;
+  }
+
+  /** A copy that keeps the present values; segments are copied only when they are written the next time. */
+  snapshot(): U16Column {
+    const copy = new U16Column();
+    copy.segments = this.segments.slice();
+    copy.writable = new Array(this.segments.length);
+    this.writable = new Array(this.segments.length);
+    this.snapshots++;
+    return copy;
+  }
+
+  /** A snapshot is no longer used. */
+  releaseSnapshot(): void {
+    if (--this.snapshots === 0) this.writable = this.segments;
+  }
+
+  private makeWritable(index: number): Uint16Array {
+    const segment = this.segments[index]?.slice() ?? new Uint16Array(SEGMENT_ROWS);
+    this.segments[index] = segment;
+    this.writable[index] = segment;
+    return segment;
   }
 }
 
 /** Column of unsigned 32-bit values. */
-export class U32Column {
-  private readonly segments: (Uint32Array | undefined)[] = [];
+export class U32Column implements Shareable {
+  private segments: (Uint32Array | undefined)[] = [];
+  /** Segments that may be written; the same list as `segments` unless a snapshot shares them. */
+  private writable = this.segments;
+  private snapshots = 0;
 
   get(row: number): number {
     const segment = this.segments[row >>> SEGMENT_BITS];
@@ -59,18 +110,39 @@ export class U32Column {
   }
 
   set(row: number, value: number): void {
-    let segment = this.segments[row >>> SEGMENT_BITS];
-    if (segment === undefined) {
-      segment = new Uint32Array(SEGMENT_ROWS);
-      this.segments[row >>> SEGMENT_BITS] = segment;
-    }
+    const segment = this.writable[row >>> SEGMENT_BITS] ?? this.makeWritable(row >>> SEGMENT_BITS);
     segment[row & ROW_MASK] = value;
+  }
+
+  /** A copy that keeps the present values; segments are copied only when they are written the next time. */
+  snapshot(): U32Column {
+    const copy = new U32Column();
+    copy.segments = this.segments.slice();
+    copy.writable = new Array(this.segments.length);
+    this.writable = new Array(this.segments.length);
+    this.snapshots++;
+    return copy;
+  }
+
+  /** A snapshot is no longer used. */
+  releaseSnapshot(): void {
+    if (--this.snapshots === 0) this.writable = this.segments;
+  }
+
+  private makeWritable(index: number): Uint32Array {
+    const segment = this.segments[index]?.slice() ?? new Uint32Array(SEGMENT_ROWS);
+    this.segments[index] = segment;
+    this.writable[index] = segment;
+    return segment;
   }
 }
 
 /** Column of doubles; used for integers up to 2^53 (lengths, chunk ids). */
-export class F64Column {
-  private readonly segments: (Float64Array | undefined)[] = [];
+export class F64Column implements Shareable {
+  private segments: (Float64Array | undefined)[] = [];
+  /** Segments that may be written; the same list as `segments` unless a snapshot shares them. */
+  private writable = this.segments;
+  private snapshots = 0;
 
   get(row: number): number {
     const segment = this.segments[row >>> SEGMENT_BITS];
@@ -78,12 +150,30 @@ export class F64Column {
   }
 
   set(row: number, value: number): void {
-    let segment = this.segments[row >>> SEGMENT_BITS];
-    if (segment === undefined) {
-      segment = new Float64Array(SEGMENT_ROWS);
-      this.segments[row >>> SEGMENT_BITS] = segment;
-    }
+    const segment = this.writable[row >>> SEGMENT_BITS] ?? this.makeWritable(row >>> SEGMENT_BITS);
     segment[row & ROW_MASK] = value;
+  }
+
+  /** A copy that keeps the present values; segments are copied only when they are written the next time. */
+  snapshot(): F64Column {
+    const copy = new F64Column();
+    copy.segments = this.segments.slice();
+    copy.writable = new Array(this.segments.length);
+    this.writable = new Array(this.segments.length);
+    this.snapshots++;
+    return copy;
+  }
+
+  /** A snapshot is no longer used. */
+  releaseSnapshot(): void {
+    if (--this.snapshots === 0) this.writable = this.segments;
+  }
+
+  private makeWritable(index: number): Float64Array {
+    const segment = this.segments[index]?.slice() ?? new Float64Array(SEGMENT_ROWS);
+    this.segments[index] = segment;
+    this.writable[index] = segment;
+    return segment;
   }
 }
 

@@ -10,6 +10,8 @@ const ACL_HEAD_BYTES = 17;
 const ACL_ENTRY_BYTES = 6;
 /** Named entries of an ACL are checksummed in blocks of this many. */
 const ACL_BLOCK = 100;
+/** Rows that are looked at in one go. */
+const ROWS_PER_TURN = 32768;
 
 function putQuota(out: ImageOutput, inode: number, quota: Quota): void {
   const start = out.length;
@@ -43,6 +45,7 @@ export function* writeQuotas(out: ImageOutput, state: State): ImageWriter {
 export function* writeXattrs(out: ImageOutput, state: State): ImageWriter {
   const { nodes, xattrs } = state;
   for (let node = 1; node < nodes.rowLimit; node++) {
+    if (node % ROWS_PER_TURN === 0) yield* out.pause();
     if (nodes.type.get(node) === 0) continue;
     for (let row = xattrs.first(node); row !== 0; row = xattrs.next.get(row)) {
       const name = xattrs.name(row);
@@ -88,6 +91,7 @@ function* aclBlocks(users: number, groups: number): Generator<[number, number]> 
 export function* writeAcls(out: ImageOutput, state: State): ImageWriter {
   const { nodes } = state;
   for (let node = 1; node < nodes.rowLimit; node++) {
+    if (node % ROWS_PER_TURN === 0) yield* out.pause();
     const access = nodes.accessAcl.get(node);
     const inherited = nodes.defaultAcl.get(node);
     if (access !== 0) yield* writeAcl(out, state, nodes.inode.get(node), ACL_ACCESS, access);

@@ -1,7 +1,10 @@
 import { crc32 } from '@alces/proto';
 import { encodeSectionHeader, type SectionTag } from '../format.ts';
 
-/** Bytes of an image and their place in the file. A piece may overwrite 8 bytes of an earlier one (a section's length). */
+/**
+ * Bytes of an image and their place in the file. A piece may overwrite 8 bytes of an earlier one (a section's length), or be
+ * empty: then the serializer only wants other work to get its turn.
+ */
 export interface ImagePiece {
   position: number;
   data: Buffer;
@@ -10,6 +13,7 @@ export interface ImagePiece {
 /** A part of the serializer: yields pieces whenever a buffer is full. */
 export type ImageWriter<R = void> = Generator<ImagePiece, R, void>;
 
+const NO_BYTES = Buffer.alloc(0);
 /** Size of the pieces; a longer record makes a longer one. */
 const PIECE_BYTES = 256 * 1024;
 
@@ -45,6 +49,11 @@ export class ImageOutput {
     this.length = 0;
     this.bytes = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, lengthBytes));
     this.view = new DataView(this.bytes.buffer);
+  }
+
+  /** Hands control back without bytes, for parts that look at many rows and write little. */
+  *pause(): ImageWriter {
+    yield { position: this.offset, data: NO_BYTES };
   }
 
   /** Makes room for a record. Hot writers test `fits` themselves. */
