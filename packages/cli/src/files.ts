@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { connect, type FileSystem } from '@alces/client';
+import { type Client, connect } from '@alces/client';
 import { clusterFolder, masterAddress, readSettings } from './layout.ts';
 import { formatTable } from './table.ts';
 
@@ -25,7 +25,7 @@ function masterOf(options: FileOptions): string {
 }
 
 /** Connects, runs `work`, and disconnects whatever came of it. */
-async function withFileSystem(options: FileOptions, work: (fs: FileSystem) => Promise<void>): Promise<number> {
+async function withFileSystem(options: FileOptions, work: (fs: Client) => Promise<void>): Promise<number> {
   const fs = await connect({ masters: [masterOf(options)], info: 'alces' });
   try {
     await work(fs);
@@ -45,7 +45,7 @@ function modeText(mode: number, type: string): string {
   return text;
 }
 
-async function longListing(fs: FileSystem, folder: string, names: readonly string[]): Promise<string> {
+async function longListing(fs: Client, folder: string, names: readonly string[]): Promise<string> {
   const rows = await Promise.all(
     names.map(async (name) => {
       const info = await fs.lstat(posix.join(folder, name));
@@ -84,7 +84,7 @@ const cat: FileCommand = (operands, options) =>
   });
 
 /** The path to write to: below `target` when that is a folder. */
-async function destination(fs: FileSystem, target: string, name: string): Promise<string> {
+async function destination(fs: Client, target: string, name: string): Promise<string> {
   const info = await fs.stat(target).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return undefined;
     throw error;
