@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { down } from './down.ts';
 import { FILE_COMMANDS } from './files.ts';
+import { metaDiff } from './metaDiff.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
 
@@ -13,6 +14,9 @@ a cluster on this machine, to play with and to develop against:
 
 files without a mount (PATH is in the file system, LOCAL on this machine):
   ls [-l] [PATH]        cat PATH...        put LOCAL... PATH        cp PATH PATH        rm [-r] PATH...
+
+metadata images:
+  meta diff IMAGE IMAGE   records that stand in only one of them (exit status 1 when there are any)
 
   --dir D             folder of the cluster (default: $ALCES_DIR, else ~/.alces)
   --master HOST[:PORT]  another master than that of the cluster in D (file commands)
@@ -46,6 +50,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const fileCommand = FILE_COMMANDS.get(command ?? '');
   try {
     if (fileCommand) return await fileCommand(operands, { ...values, dir: values.dir, master: values.master });
+    if (command === 'meta' && operands[0] === 'diff') return await metaDiff(operands.slice(1));
     if (operands.length === 0) {
       if (command === 'up')
         return await up({ dir: values.dir, mount: values.mount, chunkservers: values.chunkservers });
