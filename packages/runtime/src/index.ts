@@ -13,7 +13,7 @@ export { realEnvironment } from './environment.ts';
 export type * from './interfaces.ts';
 export { LockFile } from './lockFile.ts';
 export { createLogger, type Logger, type LoggerOptions } from './log.ts';
-export { tryLockFile } from './native.ts';
+export { lockMemory, raiseOpenFilesLimit, tryLockFile } from './native.ts';
 export { parseCFloat, parseCInteger, parseSize } from './numbers.ts';
 export { realClock, realRandom } from './realClock.ts';
 export { realDisk } from './realDisk.ts';
