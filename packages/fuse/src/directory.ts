@@ -14,10 +14,19 @@ export class DirectoryList {
   /** Nodes whose lookup count rises when this list is delivered. */
   readonly lookedUp: number[] = [];
 
-  /** @param limitBytes room for records that the kernel offered */
+  /** @param limitBytes room for records that the kernel offers */
   constructor(limitBytes: number) {
     this.#endBytes = OUT_HEADER_BYTES + limitBytes;
     this.block = allocateBlock(this.#endBytes);
+  }
+
+  /** Room for records, and how much of it is used. */
+  get limitBytes(): number {
+    return this.#endBytes - OUT_HEADER_BYTES;
+  }
+
+  get recordBytes(): number {
+    return this.#usedBytes - OUT_HEADER_BYTES;
   }
 
   /** Length of the reply so far, header included. */

@@ -8,6 +8,9 @@ export class Request {
   readonly gid: number;
   /** Process (thread) that made the system call; 0 when the kernel itself asks. */
   readonly pid: number;
+  /** For the server's own log: a word on how the request was answered, and on what the answer says. */
+  remark = '';
+  outcome = '';
   #interrupted = false;
   #onInterrupt: (() => void) | undefined;
 

@@ -1,0 +1,70 @@
+/** What `-h` prints. */
+export function helpText(program: string): string {
+  const options: [string, string][] = [
+    ['-o OPTION[,OPTION...]', 'mount options'],
+    ['-h, --help', 'this text'],
+    ['-V, --version', 'the version'],
+    ['-f, -d, -o debug', 'stay in the foreground'],
+    ['-c FILE', '-o mfscfgfile=FILE'],
+    ['-m, --meta', '-o mfsmeta'],
+    ['-H HOST', '-o mfsmaster=HOST'],
+    ['-P PORT', '-o mfsport=PORT'],
+    ['-B IP', '-o mfsbind=IP'],
+    ['-L IP', '-o mfsproxy=IP'],
+    ['-S PATH', '-o mfssubfolder=PATH'],
+    ['-p, --password', 'ask for the password'],
+    ['-n, --nostdopts', 'leave out allow_other'],
+  ];
+  const mountOptions: [string, string][] = [
+    ['mfscfgfile=FILE', 'read further options from FILE (default /etc/mfs/mfsmount.cfg)'],
+    ['mfsmaster=HOST', 'the master (default mfsmaster)'],
+    ['mfsport=PORT', 'its port (default 9421)'],
+    ['mfsbind=IP', 'local address of all connections'],
+    ['mfsproxy=IP', "address for the tools' proxy (default 127.0.0.1)"],
+    ['mfssubfolder=PATH', 'folder to mount (default /)'],
+    ['mfspassword=TEXT', 'password'],
+    ['mfspassfile=FILE', 'its first line is the password'],
+    ['mfsmd5pass=HEX', 'MD5 of the password'],
+    ['mfsdonotrememberpassword', 'forget the password once registered'],
+    ['mfspreflabels=EXPR', 'labels of preferred chunkservers, best first, e.g. AB+C;D'],
+    ['mfsmeta', 'mount the trash and the sustained files'],
+    ['mfsflattrash', 'all deleted files in one folder (meta mount)'],
+    ['mfsdelayedinit', 'mount at once and reach the master in the background'],
+    ['nonempty', 'mount over a folder that is not empty'],
+    ['mfsdebug', 'debug messages'],
+    ['mfssuid, mfsdev', 'allow set-uid programs, device files'],
+    ['mfsrlimitnofile=N', 'limit of open files (default 100000)'],
+    ['mfsnice=N', 'priority (default -19)'],
+    ['mfsmemlock', 'keep the program in memory'],
+    ['mfslimitarenas=N', 'accepted, without effect'],
+    ['mfsallowoomkiller', 'do not ask to be spared when memory runs out'],
+    ['mfswritecachesize=N', 'MiB of data on their way to chunkservers (default 256)'],
+    ['mfsreadaheadsize=N', 'MiB of data read ahead (default 256)'],
+    ['mfsreadaheadleng=N', 'bytes of the first read-ahead step (default 1048576)'],
+    ['mfsreadaheadtrigger=N', 'accepted, without effect'],
+    ['mfserroronlostchunk', 'fail at once when a chunk has no copies'],
+    ['mfserroronnospace', 'fail at once when there is no space'],
+    ['mfsioretries=N', 'tries before an operation fails with EIO (default 30)'],
+    ['mfstimeout=SEC', 'total time before an operation fails with EIO (default 0: none)'],
+    ['mfslogretry=N', 'number of the try from which on retries are logged (default 5)'],
+    ['mfscachemode=MODE', 'AUTO (default): kernel keeps data as the master says; YES, NO, DIRECT'],
+    ['mfsattrcacheto=SEC', 'attributes are remembered so long (default 1.0)'],
+    ['mfsentrycacheto=SEC', 'names of files (default 0)'],
+    ['mfsdirentrycacheto=SEC', 'names of folders (default 1.0)'],
+    ['mfsnegentrycacheto=SEC', 'names that do not exist (default 0)'],
+    ['mfssymlinkcacheto=SEC', 'symbolic links (default 300)'],
+    ['mfsxattrcacheto=SEC', 'extended attributes (default 30)'],
+    ['mfsgroupscacheto=SEC', 'groups of processes (default 300; 0: primary group only)'],
+    ['mfsfsyncmintime=SEC', 'close waits only for files open so long (default 0: for all)'],
+    ['mfsmkdircopysgid=0|1', 'new folders inherit set-gid (default 1)'],
+    ['mfssugidclearmode=MODE', 'set-uid and set-gid at chown: NEVER ALWAYS OSX BSD EXT (default) XFS'],
+    ['mfsnoxattrs', 'no extended attributes'],
+    ['mfsnoposixlocks, mfsnobsdlocks', 'locks work only on this machine'],
+  ];
+  const rows = (list: [string, string][], indent: string): string =>
+    list.map(([left, right]) => `${indent}${left.padEnd(32)}${right}\n`).join('');
+  return (
+    `usage: ${program} [HOST[:PORT]:[PATH]] [options] mountpoint\n\n${rows(options, '    ')}\n` +
+    `mount options (-o):\n${rows(mountOptions, '    ')}`
+  );
+}
