@@ -196,7 +196,29 @@ describe('versions', () => {
     expect(simulated.log.at(-1)).toEqual({ op: 'SETVERSION', chunkid: chunkId, version: 1 });
     expect(simulated.read(chunkId)).toMatchObject({ status: Status.OK, version: 1 });
     simulated.write(inode, 2);
+    expect(simulated.versionOf(chunkId)).toBe(3);
+  });
+
+  test('an older version is not taken while a server is away that may have the right one', () => {
+    const simulated = cluster(2);
+    const inode = simulated.createFile(1);
+    const chunkId = simulated.write(inode, 1);
+    const [current] = simulated.holders(chunkId);
+    const behind = simulated.servers.find((server) => server !== current)!;
+    behind.disk.set(chunkId, { version: 1, content: 1, marked: false });
+    simulated.truncate(inode, 0, 100);
+    simulated.run(1);
     expect(simulated.versionOf(chunkId)).toBe(2);
+    current.disconnect();
+    behind.disconnect();
+    simulated.run(2);
+    behind.connect();
+    simulated.run(minutes);
+    expect(simulated.versionOf(chunkId)).toBe(2);
+    expect(simulated.read(chunkId)).toMatchObject({ status: Status.OK, servers: [] });
+    current.connect();
+    simulated.runUntil('the right copy', () => simulated.master.liveCopies(chunkId) === 1, 5);
+    expect(simulated.read(chunkId)).toMatchObject({ version: 2, servers: [{ ip: current.ip }] });
   });
 
   test('a difference of two is left to the operator, and repair takes the best copy', () => {
@@ -319,7 +341,7 @@ describe('balance', () => {
 describe('deletion with a doubt', () => {
   test('a copy whose deletion was not answered is never the reason to delete another one', () => {
     const simulated = new SimulatedCluster(7);
-    simulated.start(2, { maxDelayMs: 900 });
+    simulated.start(2, { maxDelayMs: 9000 });
     const inode = simulated.createFile();
     const chunkId = simulated.write(inode, 1);
     simulated.setGoal(inode, 1);
@@ -331,7 +353,7 @@ describe('deletion with a doubt', () => {
     simulated.run(0.1);
     doubtful.connect();
     simulated.runUntil('both listed', () => simulated.master.liveCopies(chunkId) === 2, 5);
-    simulated.runUntil('deletion on the disk', () => !doubtful.disk.has(chunkId), 2);
+    simulated.runUntil('deletion on the disk', () => !doubtful.disk.has(chunkId), 10);
     simulated.run(minutes);
     const located = simulated.read(chunkId).servers.map(({ ip }) => ip);
     expect(located).toHaveLength(1);

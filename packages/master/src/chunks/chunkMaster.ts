@@ -44,6 +44,8 @@ const newReportsMs = 3000;
 const lostReportsMs = 1000;
 /** Dropping the copies of servers that have gone may take so much of each tick. */
 const sweepBudgetMs = 10;
+/** Commands are executed by then, unless a chunkserver is in trouble. Shorter than the wait for its first NOP. */
+const settleMs = 2000;
 const unusedServersPeriodSeconds = 600;
 const unusedServersOffsetSeconds = 300;
 
@@ -90,6 +92,8 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   private ignoredReports = 0;
   /** Deletions without an answer of servers that went away, by address. */
   private readonly doubtful = new Map<string, Set<number>>();
+  /** Until when servers that went away may still be busy with commands, by address. */
+  private readonly unsettledUntilMs = new Map<string, number>();
 
   /** The metadata must be loaded. */
   constructor(options: ChunkMasterOptions) {
@@ -220,7 +224,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
 
   /** A server's BEGIN was accepted by the database; undefined: too many servers. */
   addServer(server: Omit<NewServer, 'doubtful' | 'inMaintenance'>): ChunkServer | undefined {
-    const key = `${server.ip}:${server.port}`;
+    const key = addressKey(server);
     const entry = this.world.database.entry(server.ip, server.port);
     const added = this.world.servers.add({
       ...server,
@@ -241,10 +245,10 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   serverGone(server: ChunkServer): void {
     const { world } = this;
     const now = world.now();
+    this.noteUnanswered(server);
     world.servers.remove(server);
     this.commands.forget(server);
     this.files.pause();
-    this.keepDoubts(server);
     this.sweep.add(server.slot);
     world.database.disconnect(server, now);
     for (const slot of [...world.operations.keys()]) cleanUp(this, slot);
@@ -252,9 +256,27 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     world.host.chunkLocationsChanged();
   }
 
-  private keepDoubts(server: ChunkServer): void {
+  /** A chunkserver executes what it was ordered even when the connection is gone, and does not tell. */
+  private noteUnanswered(server: ChunkServer): void {
+    const { world } = this;
+    const key = addressKey(server);
     const doubts = new Set([...server.doubtful, ...server.deletes]);
-    if (doubts.size > 0) this.doubtful.set(`${server.ip}:${server.port}`, doubts);
+    if (doubts.size > 0) this.doubtful.set(key, doubts);
+    const busy = [...world.operations.keys()].some((slot) => world.copies.find(slot, server.slot) !== 0);
+    if (busy || server.deletes.size > 0 || server.receiving > 0) {
+      this.unsettledUntilMs.set(key, world.clock.monotonicMs() + settleMs);
+    }
+  }
+
+  /**
+   * How long to let a server wait that is back at once, milliseconds: its chunk list must show what came of the commands that it
+   * did not answer.
+   */
+  settlingMs(ip: number, port: number): number {
+    const key = addressKey({ ip, port });
+    const untilMs = this.unsettledUntilMs.get(key) ?? 0;
+    this.unsettledUntilMs.delete(key);
+    return Math.max(0, untilMs - this.world.clock.monotonicMs());
   }
 
   // --- configuration -----------------------------------------------------------------------------------------------
@@ -337,6 +359,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
       if (isLive(state)) return -1;
       if (isStale(state)) best = Math.max(best, world.copies.version(copy));
     }
+    if (best > 0) world.noteIssued(slot, world.table.version(slot));
     return best;
   }
 
@@ -433,4 +456,8 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   get counters() {
     return this.world.counters;
   }
+}
+
+function addressKey(server: { readonly ip: number; readonly port: number }): string {
+  return `${server.ip}:${server.port}`;
 }

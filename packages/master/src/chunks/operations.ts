@@ -44,9 +44,10 @@ export function startWrite(context: OperationContext, request: WriteStart): Star
   }
   if (world.counts(slot).live === 0) return noCopies(context);
   const oldVersion = world.table.version(slot);
+  world.skipIssued(slot);
   request.commit(1, request.chunkId);
   const newVersion = world.table.version(slot);
-  world.begin(slot, Operation.setVersion, request.done);
+  world.begin(slot, Operation.setVersion, request.done).oldVersion = oldVersion;
   world.setWriting(slot);
   orderOnLive(world, slot, newVersion, (server) =>
     commands.setVersion(server, request.chunkId, newVersion, oldVersion),
@@ -66,9 +67,10 @@ export function startTruncate(context: OperationContext, request: TruncateStart)
   }
   if (world.counts(slot).live === 0) return noCopies(context);
   const oldVersion = world.table.version(slot);
+  world.skipIssued(slot);
   request.commit(request.chunkId);
   const newVersion = world.table.version(slot);
-  world.begin(slot, Operation.truncate, request.done);
+  world.begin(slot, Operation.truncate, request.done).oldVersion = oldVersion;
   orderOnLive(world, slot, newVersion, (server) =>
     commands.truncate(server, request.chunkId, length, newVersion, oldVersion),
   );
@@ -181,8 +183,10 @@ export function operationStatus(context: OperationContext, server: ChunkServer, 
   if (slot === 0) return;
   const copy = world.copies.find(slot, server.slot);
   const operation = world.operation(slot);
-  if (copy === 0 || !isBusy(world.copies.state(copy)) || operation === Operation.replicate) return;
-  world.operations.get(slot)?.statuses.set(server.slot, status);
+  const record = world.operations.get(slot);
+  if (record === undefined || copy === 0 || operation === Operation.replicate) return;
+  if (!isBusy(world.copies.state(copy))) return;
+  record.statuses.set(server.slot, status);
   const state = world.copies.state(copy);
   if (status === Status.OK) {
     server.doubtful.delete(chunkId);
@@ -192,7 +196,7 @@ export function operationStatus(context: OperationContext, server: ChunkServer, 
     if (status !== Status.NOTDONE) {
       world.spoil(slot, copy);
     } else if (operation === Operation.setVersion || operation === Operation.truncate) {
-      world.copies.setVersion(copy, world.table.version(slot) - 1);
+      world.copies.setVersion(copy, record.oldVersion);
       world.setCopyState(slot, copy, staleState(state));
     } else {
       world.removeCopy(slot, copy);
@@ -229,6 +233,7 @@ function emergencyRaise(context: OperationContext, slot: ChunkSlot): void {
   world.host.commit({ op: 'SETVERSION', chunkid: chunkId, version: newVersion });
   world.marks.setOperation(slot, Operation.setVersion);
   world.marks.clear(slot, Mark.failed);
+  world.operations.get(slot)!.oldVersion = oldVersion;
   orderOnLive(world, slot, newVersion, (server) => commands.setVersion(server, chunkId, newVersion, oldVersion));
 }
 
@@ -240,14 +245,15 @@ function failOperation(context: OperationContext, slot: ChunkSlot): void {
   const status = statuses.some((received) => received !== Status.NOSPACE) ? Status.NOTDONE : Status.NOSPACE;
   world.end(slot);
   world.setMustRaise(slot);
-  if (operation === Operation.setVersion || operation === Operation.truncate) lowerVersion(world, slot);
+  if (record !== undefined && (operation === Operation.setVersion || operation === Operation.truncate)) {
+    lowerVersion(world, slot, record.oldVersion);
+  }
   if (record?.done !== undefined) record.done(status);
   else if (world.lockedTo(slot) === 0) wakeWaiters(context, slot);
 }
 
 /** No server did what was asked: the copies that did not even start are good again with the version before. */
-function lowerVersion(world: ChunkWorld, slot: ChunkSlot): void {
-  const previous = world.table.version(slot) - 1;
+function lowerVersion(world: ChunkWorld, slot: ChunkSlot, previous: number): void {
   let found = false;
   for (let copy = world.copies.first(slot); copy !== 0; copy = world.copies.next(copy)) {
     const state = world.copies.state(copy);
@@ -255,7 +261,9 @@ function lowerVersion(world: ChunkWorld, slot: ChunkSlot): void {
     world.setCopyState(slot, copy, goodState(state));
     found = true;
   }
-  if (found) world.host.commit({ op: 'SETVERSION', chunkid: world.table.id(slot), version: previous });
+  if (!found) return;
+  world.noteIssued(slot, world.table.version(slot));
+  world.host.commit({ op: 'SETVERSION', chunkid: world.table.id(slot), version: previous });
 }
 
 /** Cleans up a chunk after a server went away (spec 40 §2.4). */

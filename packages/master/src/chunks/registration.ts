@@ -4,6 +4,7 @@ import { formatAddress } from '../exports/network.ts';
 import type { ChunkMaster } from './chunkMaster.ts';
 import { BadMessage, type Link } from './link.ts';
 import { remapped } from './settings.ts';
+import type { ServerEntry } from './views.ts';
 
 type Register = FieldsOf<typeof CSTOMA_REGISTER>;
 type Begin = Extract<Register, { layout: 'begin' | 'beginAuth' }>;
@@ -56,22 +57,29 @@ function begin(master: ChunkMaster, link: Link, message: Begin): void {
   const { timeoutSeconds: fallback } = master.settings;
   const timeoutSeconds = message.timeout === 0 ? fallback : message.timeout;
   if (timeoutSeconds < minTimeoutSeconds) throw new BadMessage(`time-out of ${timeoutSeconds} s is too short`);
-  const csid = accept(master, link, message, message, message.csid, true);
+  const { ip, port, csid } = accept(master, link, message, message, message.csid, true);
   link.timeoutMs = timeoutSeconds * 1000;
   const fields = { version: VERSION, timeout: timeoutSeconds, csid };
   const ack =
     message.version >= knowsMetaId
       ? MATOCS_MASTER_ACK.encode({ layout: 'accepted', ...fields, metaId: master.world.host.metaId() })
       : MATOCS_MASTER_ACK.encode({ layout: 'accepted9', ...fields });
-  link.send(ack);
+  answer(master, link, ack, ip, port);
+}
+
+/** Accepts the server; at once, unless it may still be busy with commands of its last connection. */
+function answer(master: ChunkMaster, link: Link, ack: Buffer, ip: number, port: number): void {
+  const waitMs = master.settlingMs(ip, port);
+  if (waitMs === 0) link.send(ack);
+  else master.world.clock.timeout(waitMs, () => link.send(ack));
 }
 
 function begin50(master: ChunkMaster, link: Link, message: Begin50): void {
   if (master.settings.authCode !== undefined) throw new BadMessage('authorization needed');
   if (message.timeout < minTimeoutSeconds) throw new BadMessage(`time-out of ${message.timeout} s is too short`);
-  accept(master, link, message, noSpace, 0, false);
+  const { ip, port } = accept(master, link, message, noSpace, 0, false);
   link.timeoutMs = message.timeout * 1000;
-  link.send(MATOCS_MASTER_ACK.encode({ layout: 'accepted5', version: VERSION }));
+  answer(master, link, MATOCS_MASTER_ACK.encode({ layout: 'accepted5', version: VERSION }), ip, port);
 }
 
 /** True when the server may go on; else a challenge was sent (spec 30 §1.7). */
@@ -99,7 +107,7 @@ function authDigest(challenge: Buffer, authCode: string): Buffer {
   return hash.update(Buffer.from(authCode, 'latin1')).update(challenge.subarray(16)).digest();
 }
 
-/** Finds or makes the server's entry in the database and takes it in; returns its id. */
+/** Finds or makes the server's entry in the database, and takes the server in. */
 function accept(
   master: ChunkMaster,
   link: Link,
@@ -107,7 +115,7 @@ function accept(
   space: typeof noSpace,
   csid: number,
   wantsId: boolean,
-): number {
+): ServerEntry {
   if (link.server !== undefined) throw new BadMessage('second registration on one connection');
   const ip = remapped(who.ip === 0 ? link.peerAddress : who.ip, master.settings.remap);
   if (ip >>> 24 === 127) throw new BadMessage('localhost cannot be used for chunkservers');
@@ -131,7 +139,7 @@ function accept(
     throw new BadMessage('too many chunkservers');
   }
   master.log.info(`chunkserver register begin - ip: ${formatAddress(ip)}, port: ${who.port}, id: ${entry.csid}`);
-  return entry.csid;
+  return entry;
 }
 
 function end(master: ChunkMaster, link: Link, message: Extract<Register, { layout: 'end' | 'end50' }>): void {

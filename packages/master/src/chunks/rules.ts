@@ -62,20 +62,25 @@ function settleUnlocked(loop: LoopContext, slot: ChunkSlot): boolean {
   }
   if (counts.live > 0 || world.table.references(slot) === 0) return false;
   const stale = counts.stale + counts.staleMarked;
-  if (stale >= Math.max(1, world.goal(slot))) acceptVersion(world, slot);
+  if (stale >= Math.max(1, world.goal(slot))) acceptVersion(loop, slot);
   return true;
 }
 
 /**
- * Rule 4b: every server has another version than the master, by exactly one: an operation was interrupted, and the servers are
- * right. Logged (the stock master does not, spec 40 §19 trap 8), so that shadows and later masters agree.
+ * Rule 4b: every copy has another version than the master knows, by exactly one: an operation was interrupted, and the servers
+ * are right. Two things differ from the stock master. It is logged, so that shadows and later masters agree (spec 40 §19 trap
+ * 8). And an older version is taken only when all servers are there: the right copy may be on one that is away.
  */
-function acceptVersion(world: ChunkWorld, slot: ChunkSlot): void {
+function acceptVersion(loop: LoopContext, slot: ChunkSlot): void {
+  const { world } = loop;
+  const version = world.table.version(slot);
   let best = 0;
   for (let copy = world.copies.first(slot); copy !== 0; copy = world.copies.next(copy)) {
     if (isStale(world.copies.state(copy))) best = Math.max(best, world.copies.version(copy));
   }
-  if (best === 0 || Math.abs(best - world.table.version(slot)) !== 1) return;
+  if (best === 0 || Math.abs(best - version) !== 1) return;
+  if (best < version && !loop.allDataKnown()) return;
+  world.noteIssued(slot, version);
   world.host.commit({ op: 'SETVERSION', chunkid: world.table.id(slot), version: best });
   adoptVersion(world, slot, best);
 }

@@ -29,6 +29,8 @@ export interface CopyCounts {
 export interface ChunkOperation {
   /** Undefined: nobody waits (any more). */
   done: ((status: number) => void) | undefined;
+  /** Version before the operation: a server that did not even start still has it. */
+  oldVersion: number;
   /** Last status received from each server, by server slot; entries of copies that were removed are removed. */
   readonly statuses: Map<number, number>;
 }
@@ -62,6 +64,8 @@ export class ChunkWorld {
   readonly counters: ChunkCounters = noCounts();
   settings: ChunkSettings;
   topology: Topology;
+  /** Versions above the present one that some server may have been ordered to take: they must not be given out again. */
+  private readonly issuedVersions = new Map<ChunkSlot, number>();
   /** Locks that are not part of the metadata: repair replications, chunks dropped behind the end of a file. */
   private readonly volatileLocks = new Map<ChunkSlot, number>();
   private readonly scratch: CopyCounts = emptyCounts();
@@ -128,6 +132,23 @@ export class ChunkWorld {
 
   clearMustRaise(slot: ChunkSlot): void {
     this.marks.set(slot, Mark.raised);
+  }
+
+  /** The version is about to go back from this one. */
+  noteIssued(slot: ChunkSlot, version: number): void {
+    this.issuedVersions.set(slot, Math.max(version, this.issuedVersions.get(slot) ?? 0));
+  }
+
+  /**
+   * The version is about to be raised: makes sure that the new one was never given out, so that two copies of one version always
+   * have the same contents. A server that took part in an operation that was taken back may come back later.
+   */
+  skipIssued(slot: ChunkSlot): void {
+    const issued = this.issuedVersions.get(slot);
+    if (issued === undefined) return;
+    this.issuedVersions.delete(slot);
+    if (issued <= this.table.version(slot)) return;
+    this.host.commit({ op: 'SETVERSION', chunkid: this.table.id(slot), version: issued });
   }
 
   // --- copies ------------------------------------------------------------------------------------------------------
@@ -261,6 +282,7 @@ export class ChunkWorld {
     this.uncount(slot);
     this.marks.reset(slot);
     this.volatileLocks.delete(slot);
+    this.issuedVersions.delete(slot);
   }
 
   private uncount(slot: ChunkSlot): void {
@@ -280,10 +302,12 @@ export class ChunkWorld {
   // --- operations --------------------------------------------------------------------------------------------------
 
   /** Starts an operation; `done` is told its end. */
-  begin(slot: ChunkSlot, operation: number, done: ((status: number) => void) | undefined): void {
+  begin(slot: ChunkSlot, operation: number, done: ((status: number) => void) | undefined): ChunkOperation {
     this.marks.setOperation(slot, operation);
     this.marks.clear(slot, Mark.failed);
-    this.operations.set(slot, { done, statuses: new Map() });
+    const record = { done, oldVersion: 0, statuses: new Map<number, number>() };
+    this.operations.set(slot, record);
+    return record;
   }
 
   end(slot: ChunkSlot): void {
