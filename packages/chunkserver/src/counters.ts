@@ -29,7 +29,6 @@ export interface Counters {
   truncates: number;
   duplicateTruncates: number;
   tests: number;
-  maxLoad: number;
   movesLowSpeed: number;
   movesHighSpeed: number;
 }
@@ -62,7 +61,6 @@ export function makeCounters(): Counters {
     truncates: 0,
     duplicateTruncates: 0,
     tests: 0,
-    maxLoad: 0,
     movesLowSpeed: 0,
     movesHighSpeed: 0,
   };

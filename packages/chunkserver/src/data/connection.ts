@@ -12,9 +12,9 @@ import {
 } from '@alces/proto';
 import { type Packet, PacketReader } from '../net/packets.ts';
 import type { Stream, StreamHandlers } from '../net/stream.ts';
+import { answerChunkQuery, isChunkQuery } from './chunk-queries.ts';
 import type { DataContext } from './context.ts';
 import { NOP_FRAME } from './nop.ts';
-import { answerChunkQuery, isChunkQuery } from './chunk-queries.ts';
 import { startRead } from './read.ts';
 import { startWrite } from './write.ts';
 

@@ -1,4 +1,10 @@
-import { BLOCK_SIZE, CSTOCL_READ_DATA, CSTOCL_READ_STATUS, CSTOCL_WRITE_STATUS, FRAME_HEADER_BYTES } from '@alces/proto';
+import {
+  BLOCK_SIZE,
+  CSTOCL_READ_DATA,
+  CSTOCL_READ_STATUS,
+  CSTOCL_WRITE_STATUS,
+  FRAME_HEADER_BYTES,
+} from '@alces/proto';
 import { BufferPool } from '../store/buffers.ts';
 
 /** Frames of the data port that are written straight into the buffers of the hot path. */

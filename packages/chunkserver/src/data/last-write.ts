@@ -2,8 +2,8 @@ import { ANTOAN_NOP, CLTOCS_WRITE_DATA, CLTOCS_WRITE_FINISH, Status } from '@alc
 import type { Packet } from '../net/packets.ts';
 import { openForWriting } from '../store/write-blocks.ts';
 import type { Activity, DataConnection } from './connection.ts';
-import { NOP_FRAME } from './nop.ts';
 import { decodeWriteData, LocalWriter, QUEUE_HIGH_BYTES, QUEUE_LOW_BYTES, type QueuedWrite } from './local-writer.ts';
+import { NOP_FRAME } from './nop.ts';
 import { finishes, NOP_ECHO_MS, SILENCE_MS, writeStatusFrame, writeStatusFrames } from './write-frames.ts';
 
 /** A WRITE at the last (or only) server of a chain (spec 20 §5.3.3): each packet is answered when it is written. */
@@ -89,7 +89,13 @@ export class LastWrite implements Activity {
   }
 
   #batchDone(batch: readonly QueuedWrite[], done: number, status: number): void {
-    if (done > 0) this.#answer(writeStatusFrames(this.#chunkId, batch.slice(0, done).map((write) => write.writeId)));
+    if (done > 0)
+      this.#answer(
+        writeStatusFrames(
+          this.#chunkId,
+          batch.slice(0, done).map((write) => write.writeId),
+        ),
+      );
     if (status !== Status.OK) {
       this.#answer(writeStatusFrame(this.#chunkId, batch[done].writeId, status));
       for (const write of batch.slice(0, done + 1)) write.packet.release();

@@ -240,7 +240,12 @@ export class MiddleWrite implements Activity {
     this.#written -= count;
     this.#acknowledged -= count;
     for (const write of done) write.packet.release();
-    this.#answer(writeStatusFrames(this.#chunkId, done.map((write) => write.writeId)));
+    this.#answer(
+      writeStatusFrames(
+        this.#chunkId,
+        done.map((write) => write.writeId),
+      ),
+    );
   }
 
   #finish(packet: Packet): void {

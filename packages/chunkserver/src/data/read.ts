@@ -1,8 +1,7 @@
-import { ANTOAN_NOP, BLOCK_SIZE, CHUNK_SIZE, CLTOCS_READ, crc32, type FieldsOf, Status } from '@alces/proto';
+import { ANTOAN_NOP, BLOCK_SIZE, CHUNK_SIZE, type CLTOCS_READ, crc32, type FieldsOf, Status } from '@alces/proto';
 import type { Packet } from '../net/packets.ts';
 import { readBlocks } from '../store/read-blocks.ts';
 import type { Activity, DataConnection } from './connection.ts';
-import { NOP_FRAME } from './nop.ts';
 import {
   areaPosition,
   putReadHead,
@@ -11,6 +10,7 @@ import {
   type ReadBuffer,
   ReadBufferPool,
 } from './frames.ts';
+import { NOP_FRAME } from './nop.ts';
 
 /** READ (spec 20 §5.2). Blocks are read in batches, the next one while the last one is being sent. */
 

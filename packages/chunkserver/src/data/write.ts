@@ -5,10 +5,7 @@ import { MiddleWrite } from './middle-write.ts';
 import { writeStatusFrame } from './write-frames.ts';
 
 /** Starts a WRITE (spec 20 §5.3); undefined when it was refused at once. */
-export function startWrite(
-  connection: DataConnection,
-  request: FieldsOf<typeof CLTOCS_WRITE>,
-): Activity | undefined {
+export function startWrite(connection: DataConnection, request: FieldsOf<typeof CLTOCS_WRITE>): Activity | undefined {
   const { chunkId, version, chain } = request;
   if (!connection.context.jobs.begin()) {
     connection.send(writeStatusFrame(chunkId, 0, Status.NOTDONE));

@@ -1,7 +1,7 @@
 import type { VolumeInfo } from '../os/files.ts';
+import { NONE } from '../store/chunk-table.ts';
 import type { Store } from '../store/context.ts';
 import { errorCode, folderFailed } from '../store/failures.ts';
-import { NONE } from '../store/chunk-table.ts';
 import { chunkPath, type Folder } from './folder.ts';
 import { markDamaged } from './retire.ts';
 import { folderSpace } from './space.ts';

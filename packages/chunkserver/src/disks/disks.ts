@@ -19,12 +19,15 @@ export interface DisksOptions {
   dataPath: string;
   /** Metadata id known from `chunkserverid.mfs`; 0 = not known. */
   metaId: bigint;
+  /** A line for the operator. */
+  say(line: string): void;
 }
 
 /** The folders of this server: opening, scanning, checking every second, reload, orderly end. */
 export class Disks {
   readonly #store: Store;
   readonly #dataPath: string;
+  readonly #say: (line: string) => void;
   #verifiedMetaId: bigint;
   #collectedMetaId = 0n;
   #entries: DiskEntry[] = [];
@@ -35,6 +38,7 @@ export class Disks {
   constructor(store: Store, options: DisksOptions) {
     this.#store = store;
     this.#dataPath = options.dataPath;
+    this.#say = options.say;
     this.#verifiedMetaId = options.metaId;
   }
 
@@ -131,7 +135,7 @@ export class Disks {
     store.folders = [...store.folders, folder];
     if (this.#verifiedMetaId !== 0n && claimed.metaId === undefined && !folder.readOnly)
       await this.#writeMetaId(folder, this.#verifiedMetaId);
-    store.log.info(`hdd space manager: path to scan: ${folder.path}`);
+    this.#say(`hdd space manager: path to scan: ${folder.path}`);
     return folder;
   }
 

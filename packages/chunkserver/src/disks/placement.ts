@@ -38,14 +38,13 @@ export function chooseFolder(folders: readonly Folder[], clock: Clock): Folder |
 }
 
 /**
- * Notes a chunk added to the folder's current subfolder. When it holds `roundRobinChunks` more than the emptiest one, the
- * emptiest (the lowest numbered) becomes the current one.
+ * Notes a chunk added to a subfolder. When the current one holds `roundRobinChunks` more than the emptiest, the emptiest (the
+ * lowest numbered) becomes the current one.
  */
-export function countNewChunk(folder: Folder, roundRobinChunks: number): void {
+export function countNewChunk(folder: Folder, subfolder: number, roundRobinChunks: number): void {
   const counts = folder.subfolderChunks;
-  counts[folder.currentSubfolder]++;
+  counts[subfolder]++;
   let emptiest = 0;
-  for (let subfolder = 1; subfolder < SUBFOLDERS; subfolder++)
-    if (counts[subfolder] < counts[emptiest]) emptiest = subfolder;
+  for (let other = 1; other < SUBFOLDERS; other++) if (counts[other] < counts[emptiest]) emptiest = other;
   if (counts[folder.currentSubfolder] >= counts[emptiest] + roundRobinChunks) folder.currentSubfolder = emptiest;
 }

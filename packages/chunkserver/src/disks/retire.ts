@@ -51,8 +51,7 @@ export async function saveFolder(store: Store, folder: Folder): Promise<void> {
  */
 export async function tryRemoveFolder(store: Store, folder: Folder): Promise<boolean> {
   if (folder.phase === 'scanning' || folder.gate.load > 0) return false;
-  for (const slot of store.table.ofFolder(folder.number))
-    if (store.active.isInUse(store.table.id(slot))) return false;
+  for (const slot of store.table.ofFolder(folder.number)) if (store.active.isInUse(store.table.id(slot))) return false;
   const content = mayHaveChunkDb(folder) ? chunkDbOf(store, folder) : undefined;
   dropIdleChunks(store, folder);
   store.folders = store.folders.filter((other) => other !== folder);

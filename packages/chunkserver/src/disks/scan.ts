@@ -1,10 +1,10 @@
-import { chunkPath, type Folder, SUBFOLDERS } from './folder.ts';
 import { NONE, UNKNOWN_BLOCKS } from '../store/chunk-table.ts';
 import { folderOf, noteBlocks, type Store } from '../store/context.ts';
 import { errorCode } from '../store/failures.ts';
 import { layoutOfSize, OLD_HEADER_BYTES, parseChunkFileName, subfolderName } from '../store/format.ts';
 import { dropChunk, enterFoundChunk } from '../store/membership.ts';
 import { type ChunkDbEntry, takeChunkDb } from './chunkdb.ts';
+import { chunkPath, type Folder, SUBFOLDERS } from './folder.ts';
 
 /** Finding a folder's chunks (spec 30 §2.8). File contents are not looked at. */
 
@@ -78,8 +78,7 @@ async function emptyAncientFolder(store: Store, folder: Folder, digit: string): 
 async function prepareSubfolders(store: Store, folder: Folder): Promise<void> {
   for (let subfolder = 0; subfolder < SUBFOLDERS; subfolder++)
     await store.files.makeFolder(folder.root + subfolderName(subfolder));
-  for (let digit = 0; digit < 16; digit++)
-    await emptyAncientFolder(store, folder, digit.toString(16).toUpperCase());
+  for (let digit = 0; digit < 16; digit++) await emptyAncientFolder(store, folder, digit.toString(16).toUpperCase());
 }
 
 /** In a folder with a "use at most" limit the sizes must be known; a file that is no chunk goes the way of duplicates. */

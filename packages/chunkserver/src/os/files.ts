@@ -107,12 +107,7 @@ function rest(buffers: readonly Buffer[], done: number): Buffer[] {
 const MAX_VECTOR = 1024;
 
 /** One preadv or pwritev (pread, pwrite for a single buffer); answers the bytes done. */
-function transfer(
-  kind: 'read' | 'write',
-  fd: number,
-  buffers: readonly Buffer[],
-  position: number,
-): Promise<number> {
+function transfer(kind: 'read' | 'write', fd: number, buffers: readonly Buffer[], position: number): Promise<number> {
   const only = buffers[0];
   return call((done) => {
     if (buffers.length === 1 && only && kind === 'read') fs.read(fd, only, 0, only.length, position, done);

@@ -18,7 +18,8 @@ export function readVolume(path: string): Promise<VolumeInfo> {
   return new Promise((resolve, reject) => {
     statvfsCall.async(path, buffer, (error: Error | null, result: number) => {
       if (error) return reject(error);
-      if (result !== 0) return reject(Object.assign(new Error(`EIO: statvfs '${path}' failed`), { code: 'EIO', errno: -5 }));
+      if (result !== 0)
+        return reject(Object.assign(new Error(`EIO: statvfs '${path}' failed`), { code: 'EIO', errno: -5 }));
       const field = (offset: number) => Number(buffer.readBigUInt64LE(offset));
       resolve({
         fragmentBytes: field(8),

@@ -197,7 +197,13 @@ export async function writeTable(store: Store, chunk: ActiveChunk, table: Buffer
 }
 
 /** Notes a data block operation in the statistics of its folder and of the server. */
-export function countBlocks(store: Store, folder: Folder, kind: 'read' | 'write', blocks: number, startMs: number): void {
+export function countBlocks(
+  store: Store,
+  folder: Folder,
+  kind: 'read' | 'write',
+  blocks: number,
+  startMs: number,
+): void {
   const tookMs = store.clock.monotonicMs() - startMs;
   const bytes = blocks * BLOCK_SIZE;
   if (kind === 'read') {

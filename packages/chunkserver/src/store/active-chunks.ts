@@ -38,7 +38,7 @@ export class ActiveChunks {
   readonly #chunks = new Map<number, ActiveChunk>();
   readonly #images: BufferPool;
   readonly #maxOpenFiles: number;
-  readonly #closeFile: (chunk: ActiveChunk, fd: number, sync: boolean) => Promise<void>;
+  readonly #closer: (chunk: ActiveChunk, fd: number, sync: boolean) => Promise<void>;
   #openFiles = 0;
   /** Closings under way; never reject. */
   readonly #closing = new Set<Promise<void>>();
@@ -51,7 +51,7 @@ export class ActiveChunks {
   ) {
     this.#images = images;
     this.#maxOpenFiles = maxOpenFiles;
-    this.#closeFile = closeFile;
+    this.#closer = closeFile;
   }
 
   get openFiles(): number {
@@ -91,7 +91,7 @@ export class ActiveChunks {
     chunk.lastUseMs = nowMs;
     if (chunk.users > 0) return;
     if (chunk.gone) {
-      this.#letGo(chunk);
+      this.closeFile(chunk);
       return;
     }
     // To the end of the order of use.
@@ -110,7 +110,7 @@ export class ActiveChunks {
     if (!chunk) return;
     chunk.gone = true;
     this.#chunks.delete(id);
-    if (chunk.users === 0) this.#letGo(chunk);
+    if (chunk.users === 0) this.closeFile(chunk);
   }
 
   /** Makes room for one more open file; false when all are busy. */
@@ -155,22 +155,23 @@ export class ActiveChunks {
     chunk.cachedBlock = -1;
   }
 
-  /** Closes all files that nobody uses and waits for it. */
-  async closeAll(): Promise<void> {
-    for (const chunk of this.#chunks.values()) if (chunk.users === 0) this.#letGo(chunk);
-    await Promise.all(this.#closing);
-  }
-
-  #letGo(chunk: ActiveChunk): void {
+  /** Closes the file of a chunk in use, because another file takes its place. */
+  closeFile(chunk: ActiveChunk): void {
     this.dropImage(chunk);
     if (chunk.fd >= 0) this.#close(chunk);
+  }
+
+  /** Closes all files that nobody uses and waits for it. */
+  async closeAll(): Promise<void> {
+    for (const chunk of this.#chunks.values()) if (chunk.users === 0) this.closeFile(chunk);
+    await Promise.all(this.#closing);
   }
 
   #close(chunk: ActiveChunk): void {
     const { fd, needsSync } = chunk;
     chunk.fd = -1;
     chunk.needsSync = false;
-    const closing = this.#closeFile(chunk, fd, needsSync && !chunk.gone).then(() => {
+    const closing = this.#closer(chunk, fd, needsSync && !chunk.gone).then(() => {
       this.#openFiles--;
       this.#closing.delete(closing);
     });

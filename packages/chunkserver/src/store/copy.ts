@@ -7,16 +7,11 @@ import { ChunkFailure, ContentError, chunkFailed, statusOf } from './failures.ts
 import { blockPosition, HEADER_BYTES, isZero } from './format.ts';
 import { fileGrewOrShrank } from './membership.ts';
 import { withNewChunk } from './new-chunk.ts';
-import { changeVersion } from './resize.ts';
 import { crcOf } from './read-blocks.ts';
+import { changeVersion } from './resize.ts';
 
 /** Reads up to COPY_BLOCKS blocks; an error is the source's. */
-export async function readForCopy(
-  store: Store,
-  source: ActiveChunk,
-  first: number,
-  buffer: Buffer,
-): Promise<void> {
+export async function readForCopy(store: Store, source: ActiveChunk, first: number, buffer: Buffer): Promise<void> {
   const folder = folderOf(store, source.slot);
   const position = blockPosition(headerBytesOf(store, source.slot), first);
   try {
@@ -135,11 +130,9 @@ export async function copyChunk(store: Store, plan: CopyPlan): Promise<void> {
     if (mode === 'exclusive') await changeVersion(store, source, plan.newSourceVersion);
     await ensureOpen(store, source);
     const stored = store.table.blocks(source.slot);
-    const kept =
-      plan.lengthBytes === undefined ? stored : Math.min(stored, Math.ceil(plan.lengthBytes / BLOCK_SIZE));
+    const kept = plan.lengthBytes === undefined ? stored : Math.min(stored, Math.ceil(plan.lengthBytes / BLOCK_SIZE));
     const table = tableOfCopy(tableOf(source), kept);
     const fill = (target: ActiveChunk) => fillCopy(store, plan, source, target);
     await withNewChunk(store, plan.copyId, plan.copyVersion, fill, table);
   });
 }
-

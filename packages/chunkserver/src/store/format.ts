@@ -17,8 +17,6 @@ const SIGNATURES: readonly string[] = [SIGNATURE, 'MFSC 1.1'];
 
 const ZERO_BLOCK = Buffer.alloc(BLOCK_SIZE);
 
-
-
 /** A CRC table of a chunk without data: all entries are the CRC of a block of zeros. */
 export function emptyTable(): Buffer {
   const table = Buffer.allocUnsafeSlow(TABLE_BYTES);
@@ -68,7 +66,8 @@ export function encodeChunkStart(chunkId: number, version: number, table?: Buffe
 
 /** Id and version as the header says; undefined when it is not the header of a chunk file. */
 export function decodeHeader(header: Buffer): { chunkId: bigint; version: number } | undefined {
-  if (header.length < SIGNIFICANT_HEADER_BYTES || !SIGNATURES.includes(header.toString('latin1', 0, 8))) return undefined;
+  if (header.length < SIGNIFICANT_HEADER_BYTES || !SIGNATURES.includes(header.toString('latin1', 0, 8)))
+    return undefined;
   return { chunkId: header.readBigUInt64BE(8), version: header.readUInt32BE(VERSION_POSITION) };
 }
 

@@ -15,7 +15,7 @@ export function enterNewChunk(store: Store, chunkId: number, version: number, fo
   const slot = store.table.add(chunkId, version, folder.number, folder.currentSubfolder);
   noteBlocks(store, slot, 0, UNKNOWN_BLOCKS);
   folder.chunks++;
-  countNewChunk(folder, store.settings.roundRobinChunks);
+  countNewChunk(folder, folder.currentSubfolder, store.settings.roundRobinChunks);
   folderChanged(store, folder);
   return slot;
 }
@@ -45,16 +45,16 @@ export function dropChunk(store: Store, slot: number): void {
   folderChanged(store, folder);
 }
 
-/** The chunk's file was moved to the current subfolder of another folder. */
-export function relocateChunk(store: Store, slot: number, to: Folder): void {
+/** The chunk's file was moved to a subfolder of another folder. */
+export function relocateChunk(store: Store, slot: number, to: Folder, subfolder: number): void {
   const from = folderOf(store, slot);
   const blocks = store.table.blocks(slot);
   noteBlocks(store, slot, UNKNOWN_BLOCKS, UNKNOWN_BLOCKS);
   from.chunks--;
   from.subfolderChunks[store.table.subfolder(slot)]--;
-  store.table.move(slot, to.number, to.currentSubfolder);
+  store.table.move(slot, to.number, subfolder);
   to.chunks++;
-  countNewChunk(to, store.settings.roundRobinChunks);
+  countNewChunk(to, subfolder, store.settings.roundRobinChunks);
   noteBlocks(store, slot, blocks, UNKNOWN_BLOCKS);
   folderChanged(store, from);
   folderChanged(store, to);

@@ -1,9 +1,9 @@
 import { CHUNK_SIZE, Status } from '@alces/proto';
 import { ensureLayout, ensureOpen, pathOf, tableOf, withChunk } from './access.ts';
 import type { Store } from './context.ts';
+import { folderOf } from './context.ts';
 import { copyChunk } from './copy.ts';
 import { ChunkFailure, errorCode, folderFailed, statusOf } from './failures.ts';
-import { folderOf } from './context.ts';
 import { checksumOfTable } from './format.ts';
 import { dropChunk } from './membership.ts';
 import { withNewChunk } from './new-chunk.ts';
@@ -56,9 +56,7 @@ export function deleteChunk(store: Store, chunkId: number, version: number): Pro
 export function setVersion(store: Store, chunkId: number, newVersion: number, oldVersion: number): Promise<number> {
   store.counters.versionChanges++;
   if (newVersion === 0) return status(refuse());
-  return status(
-    withChunk(store, chunkId, oldVersion, 'exclusive', (chunk) => changeVersion(store, chunk, newVersion)),
-  );
+  return status(withChunk(store, chunkId, oldVersion, 'exclusive', (chunk) => changeVersion(store, chunk, newVersion)));
 }
 
 export function truncateChunk(

@@ -75,7 +75,13 @@ export async function readBlocks(
       await ensureOpen(store, chunk);
       const stored = Math.max(0, Math.min(areas.length, store.table.blocks(chunk.slot) - first));
       if (stored > 0) {
-        const result = await readStored(store, chunk, first, stored === areas.length ? areas : areas.slice(0, stored), crcs);
+        const result = await readStored(
+          store,
+          chunk,
+          first,
+          stored === areas.length ? areas : areas.slice(0, stored),
+          crcs,
+        );
         if (result.status !== Status.OK) return result;
       }
       for (let index = stored; index < areas.length; index++) {

@@ -97,7 +97,8 @@ export async function resizeChunk(
   version: number,
 ): Promise<void> {
   await ensureOpen(store, chunk);
-  const cutInside = lengthBytes % BLOCK_SIZE !== 0 && Math.ceil(lengthBytes / BLOCK_SIZE) <= store.table.blocks(chunk.slot);
+  const cutInside =
+    lengthBytes % BLOCK_SIZE !== 0 && Math.ceil(lengthBytes / BLOCK_SIZE) <= store.table.blocks(chunk.slot);
   let last: Buffer | undefined;
   try {
     if (cutInside) last = await readLastBlock(store, chunk, Math.floor(lengthBytes / BLOCK_SIZE));

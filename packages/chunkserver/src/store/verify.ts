@@ -1,12 +1,13 @@
 import { BLOCK_SIZE, crc32, Status } from '@alces/proto';
 import { ensureOpen, tableOf, withChunk } from './access.ts';
 import type { ActiveChunk } from './active-chunks.ts';
-import { readForCopy } from './copy.ts';
 import { COPY_BLOCKS, folderOf, type Store } from './context.ts';
+import { readForCopy } from './copy.ts';
 import { ChunkFailure, ContentError, chunkFailed } from './failures.ts';
 import { crcOf } from './read-blocks.ts';
 
-function checkBlocks(store: Store, chunk: ActiveChunk, first: number, data: Buffer): void {
+/** Checks blocks just read, in one piece, against the table. Throws ChunkFailure CRC. */
+export function checkBlocks(store: Store, chunk: ActiveChunk, first: number, data: Buffer): void {
   for (let at = 0; at < data.length; at += BLOCK_SIZE) {
     const block = first + at / BLOCK_SIZE;
     if (crc32(data.subarray(at, at + BLOCK_SIZE)) === crcOf(tableOf(chunk), block)) continue;

@@ -25,7 +25,8 @@ function checkWrite(write: BlockWrite): void {
   if (write.data.length > BLOCK_SIZE) throw new ChunkFailure(Status.WRONGSIZE, `${write.data.length} bytes`);
   if (write.offset >= BLOCK_SIZE || write.offset + write.data.length > BLOCK_SIZE)
     throw new ChunkFailure(Status.WRONGOFFSET, `offset ${write.offset}`);
-  if (crc32(write.data) !== write.crc) throw new ChunkFailure(Status.CRC, 'the data do not have the CRC sent with them');
+  if (crc32(write.data) !== write.crc)
+    throw new ChunkFailure(Status.CRC, 'the data do not have the CRC sent with them');
 }
 
 /** The part of a new block's data that must be written: without the zeros at both ends. Undefined: nothing but zeros. */
@@ -122,7 +123,8 @@ class WriteBatch {
   }
 
   #extendTo(block: number): void {
-    for (let skipped = this.#blocks; skipped <= block; skipped++) this.#table.writeUInt32BE(CRC_ZERO_BLOCK, skipped * 4);
+    for (let skipped = this.#blocks; skipped <= block; skipped++)
+      this.#table.writeUInt32BE(CRC_ZERO_BLOCK, skipped * 4);
     this.#blocks = block + 1;
   }
 
