@@ -3,7 +3,12 @@ import { Status, statusErrno, statusText } from '@alces/proto';
 
 const { errno } = constants;
 
-const CODES = new Map<number, string>(Object.entries(errno).map(([code, number]) => [number, code]));
+/** Of names with the same number (EAGAIN, EWOULDBLOCK) the usual one comes first. */
+const CODES = new Map<number, string>(
+  Object.entries(errno)
+    .reverse()
+    .map(([code, number]) => [number, code]),
+);
 
 /** A status that the master, a chunkserver or this library gave an operation. */
 export class MfsError extends Error {

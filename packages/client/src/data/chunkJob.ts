@@ -1,4 +1,4 @@
-import { CHUNK_SIZE, ChunkOpFlag, Status } from '@alces/proto';
+import { BLOCK_SIZE, CHUNK_SIZE, ChunkOpFlag, Status } from '@alces/proto';
 import { exhaustedChunkError, finalChunkError, ioError, MfsError, writeEndError } from '../errors.ts';
 import { writeChunk, writeChunkEnd } from '../operations/chunks.ts';
 import { connectLimits, pauseAfterTry, pauseWhileLocked } from '../retry.ts';
@@ -68,6 +68,8 @@ export class ChunkJob implements SessionOwner {
 
   acknowledged(cell: Cell): void {
     this.#context.writeBudget.give(cell.chargedBytes);
+    const blockStart = this.#index * CHUNK_SIZE + cell.block * BLOCK_SIZE;
+    this.#file.written(blockStart + cell.start, blockStart + cell.end);
   }
 
   async #run(ended: () => void): Promise<void> {

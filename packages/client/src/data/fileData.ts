@@ -150,6 +150,11 @@ export class FileData {
     if (this.#jobs.size === 0) this.#localEnd = 0;
   }
 
+  /** Bytes are on all copies now; what was read ahead while they were under way may lack them. */
+  written(start: number, end: number): void {
+    for (const reader of this.readers) reader.invalidate(start, end);
+  }
+
   /** Writing failed for good; the job dropped its data. */
   failed(error: MfsError): void {
     for (const listener of this.failureListeners) listener(error);

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Cluster, type ClusterOptions } from '../../../../test/support/cluster.ts';
 import { enterNamespace } from './enterNamespace.ts';
 
@@ -21,4 +23,8 @@ export async function startStock(options: Partial<ClusterOptions> = {}): Promise
       await cluster.destroy();
     },
   };
+}
+
+export function chunkserverPid(cluster: Cluster, index: number): number {
+  return Number(readFileSync(join(cluster.folder, `chunkserver${index}`, '.mfschunkserver.lock'), 'utf8'));
 }
