@@ -8,7 +8,7 @@ import {
   TYPE_FILE,
 } from '@alces/metadata';
 import { Status } from '@alces/proto';
-import { createLogger, parseConfig } from '@alces/runtime';
+import { createLogger, parseConfig, type Random } from '@alces/runtime';
 import type { ChunkLocation } from '../../src/chunks/api.ts';
 import type { ChunkMaster } from '../../src/chunks/chunkMaster.ts';
 import { ChunkServerService } from '../../src/chunks/service.ts';
@@ -50,11 +50,11 @@ export class SimulatedCluster {
   heldBack: (() => void)[] | undefined;
   private nextName = 1;
 
-  constructor(seed = 1, settings: ChunkSettings = quickSettings()) {
+  constructor(seed = 1, settings: ChunkSettings = quickSettings(), parts: { state?: State; random?: Random } = {}) {
     this.random = new SeededRandom(seed);
     this.net = new SimulatedNet(this.clock);
-    this.state = createState();
-    initializeNewFilesystem(this.state, this.clock.unixSeconds());
+    this.state = parts.state ?? createState();
+    if (parts.state === undefined) initializeNewFilesystem(this.state, this.clock.unixSeconds());
     this.service = new ChunkServerService({
       state: this.state,
       host: {
@@ -67,11 +67,11 @@ export class SimulatedCluster {
         chunkLocationsChanged: () => {
           this.invalidations++;
         },
-        metaId: () => 0x1122334455667788n,
+        metaId: () => this.state.metaid || 0x1122334455667788n,
         configText: (name) => (name === 'DATA_PATH' ? '/var/lib/mfs' : ''),
       },
       clock: this.clock,
-      random: new SeededRandom(seed + 1),
+      random: parts.random ?? new SeededRandom(seed + 1),
       log: createLogger({ name: 'test', target: { file: '/dev/null' } }),
       settings,
       net: this.net,
