@@ -6,6 +6,8 @@
  * times are whole unix seconds of `Clock`, statuses are the numbers of `Status` in `@alces/proto`.
  */
 
+import type { OperationOf } from '@alces/metadata';
+
 /** One copy as it is told to clients (spec 40 §6.1). */
 export interface ChunkLocation {
   readonly ip: number;
@@ -252,17 +254,10 @@ export interface ChunkService {
   readonly counters: Readonly<ChunkCounters>;
 }
 
-/** The changelog operations that arise here, in the form of `Operation` of `@alces/metadata`. */
-export type ChunkEntry =
-  | { op: 'CHUNKADD'; chunkid: number; version: number; lockedto: number }
-  | { op: 'CHUNKDEL'; chunkid: number; version: number }
-  | { op: 'SETVERSION'; chunkid: number; version: number }
-  | { op: 'UNLOCK'; chunkid: number }
-  | { op: 'ROLLBACK'; inode: number; index: number; prevchunkid: number; chunkid: number }
-  | { op: 'SETFILECHUNK'; inode: number; index: number; chunkid: number }
-  | { op: 'ARCHCHG'; inode: number; uid: number; cmd: number; changed: number; unchanged: number; denied: number }
-  /** `csop`: 0 add, 1 delete, 2 new address, 3 new id, 4 maintenance on, 5 off, 6 temporary. */
-  | { op: 'CSDBOP'; csop: number; ip: number; port: number; arg: number };
+/** The changelog operations that arise here. */
+export type ChunkEntry = OperationOf<
+  'CHUNKADD' | 'CHUNKDEL' | 'SETVERSION' | 'UNLOCK' | 'ROLLBACK' | 'SETFILECHUNK' | 'ARCHCHG' | 'CSDBOP'
+>;
 
 /** What the chunk side asks of the rest of the master. */
 export interface ChunkServiceHost {
