@@ -1,7 +1,8 @@
+import { DecodeError, FrameTooLong } from '@alces/proto';
 import type { Cancel, Clock, Net } from '@alces/runtime';
 import { MfsError } from '../errors.ts';
 import type { MasterAddress, SessionParameters } from '../types.ts';
-import { MasterConnection } from './masterConnection.ts';
+import { MasterConnection, NotAMaster } from './masterConnection.ts';
 import { type KnownSession, type Registration, reconnectSession, registerSession } from './registration.ts';
 
 /** Tries of the first registration before it is given up (spec 00 §6.2). */
@@ -24,6 +25,12 @@ export interface Reconnected {
   connected(connection: MasterConnection, parameters: SessionParameters | undefined): void;
   /** The master serves a file system in which the session's inodes mean nothing. */
   sessionLost(): void;
+}
+
+/** A refusal, or an answer that no master gives: the next try would have the same end. */
+function isFinal(error: unknown): boolean {
+  const broken = error instanceof NotAMaster || error instanceof DecodeError || error instanceof FrameTooLong;
+  return broken || error instanceof MfsError;
 }
 
 /** Finds a master among the given addresses and registers with it. */
@@ -61,7 +68,7 @@ export class Connector {
       try {
         return await this.#register(attempt, undefined);
       } catch (error) {
-        if (error instanceof MfsError) throw error;
+        if (isFinal(error)) throw error;
         failure = error;
       }
       if (this.#stopped) break;

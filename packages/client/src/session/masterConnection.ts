@@ -6,6 +6,11 @@ import type { MasterAddress } from '../types.ts';
 const LIMIT_BYTES = 64 << 20;
 const LISTING_LIMIT_BYTES = 0xffff_0000;
 
+/** The peer answers, but not as a master of a version we know does; asking again will not help. */
+export class NotAMaster extends Error {
+  override readonly name = 'NotAMaster';
+}
+
 interface Question {
   readonly resolve: (payload: Buffer) => void;
   readonly reject: (error: Error) => void;
@@ -124,7 +129,8 @@ export class MasterConnection {
 
   #answer(frame: Frame): void {
     if (frame.type === ANTOAN_NOP.number) return;
-    if (frame.type !== MATOCL_FUSE_REGISTER.number) throw new Error(`message ${frame.type} during the registration`);
+    if (frame.type !== MATOCL_FUSE_REGISTER.number)
+      throw new NotAMaster(`message ${frame.type} during the registration`);
     const question = this.#question!;
     this.#question = undefined;
     question.resolve(frame.payload);

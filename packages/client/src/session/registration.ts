@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { CLTOMA_FUSE_REGISTER, MATOCL_FUSE_REGISTER, OLDEST_MASTER_VERSION, Status, VERSION } from '@alces/proto';
 import { MfsError } from '../errors.ts';
 import type { SessionParameters } from '../types.ts';
-import type { MasterConnection } from './masterConnection.ts';
+import { type MasterConnection, NotAMaster } from './masterConnection.ts';
 
 /** Patience with each answer of the registration. */
 const ANSWER_LIMIT_MS = 3000;
@@ -33,7 +33,7 @@ export function passwordDigest(random: Buffer, passwordMd5: Buffer): Buffer {
 async function proofOfPassword(connection: MasterConnection, passwordMd5: Buffer): Promise<Buffer> {
   const payload = await connection.ask(CLTOMA_FUSE_REGISTER.encode({ layout: 'getRandom' }), ANSWER_LIMIT_MS);
   const answer = MATOCL_FUSE_REGISTER.decode(payload);
-  if (answer.layout !== 'random') throw new Error(`answer of ${payload.length} bytes instead of random bytes`);
+  if (answer.layout !== 'random') throw new NotAMaster(`answer of ${payload.length} bytes instead of random bytes`);
   return passwordDigest(answer.random, passwordMd5);
 }
 
@@ -67,9 +67,9 @@ function parametersOf(payload: Buffer, meta: boolean): SessionParameters {
   const answer = MATOCL_FUSE_REGISTER.decode(payload);
   if (answer.layout === 'status') throw new MfsError(answer.status);
   if (answer.layout !== (meta ? 'metaSession' : 'session')) {
-    throw new Error(`registration answered with ${payload.length} bytes`);
+    throw new NotAMaster(`registration answered with ${payload.length} bytes`);
   }
-  if (answer.version < OLDEST_MASTER_VERSION) throw new Error('incompatible mfsmaster version');
+  if (answer.version < OLDEST_MASTER_VERSION) throw new NotAMaster('incompatible mfsmaster version');
   const session = answer.layout === 'session' ? answer : undefined;
   return {
     sessionId: answer.sessionId,
@@ -97,7 +97,8 @@ export async function reconnectSession(connection: MasterConnection, session: Kn
   const { sessionId } = session;
   const frame = CLTOMA_FUSE_REGISTER.encode({ layout: 'reconnect', sessionId, version: VERSION, ...metaId });
   const answer = MATOCL_FUSE_REGISTER.decode(await connection.ask(frame, ANSWER_LIMIT_MS));
-  if (answer.layout !== 'reconnected' && answer.layout !== 'status') throw new Error('unexpected answer to RECONNECT');
+  if (answer.layout !== 'reconnected' && answer.layout !== 'status')
+    throw new NotAMaster('unexpected answer to RECONNECT');
   if (answer.status === Status.OK) return 'ok';
   return answer.status === Status.EPERM ? 'registerAgain' : 'lost';
 }
