@@ -210,10 +210,14 @@ export class FileTest {
     return slot !== 0 && !world.table.archived(slot) && world.counts(slot).live > 0;
   }
 
-  /** Unchanged for longer than the archive delay of its class (spec 40 §10). */
+  /**
+   * Unchanged for longer than the archive delay of its class (spec 40 §10). Immutable files stay as they are, because the entry
+   * could not be replayed (spec 51 §7.6), and so do deleted ones.
+   */
   private isOld(nodeSlot: number): boolean {
     const { world } = this.context;
     const { files, classes } = world.metadata;
+    if (files.isImmutable(nodeSlot) || files.kind(nodeSlot) !== 'file') return false;
     const days = classes.get(files.storageClass(nodeSlot))?.archiveDelayDays ?? 0;
     return days >= 1 && days <= maxArchiveDays && files.ctime(nodeSlot) + days * 86400 < world.now();
   }

@@ -1,4 +1,12 @@
-import { isFileType, MASKS_PER_COPY, type State, type StorageClass, TYPE_SUSTAINED, TYPE_TRASH } from '@alces/metadata';
+import {
+  EATTR_IMMUTABLE,
+  isFileType,
+  MASKS_PER_COPY,
+  type State,
+  type StorageClass,
+  TYPE_SUSTAINED,
+  TYPE_TRASH,
+} from '@alces/metadata';
 import type {
   ChunkTable,
   FileTable,
@@ -98,6 +106,7 @@ function fileTable(state: State): FileTable {
       if (type === TYPE_TRASH) return 'trash';
       return type === TYPE_SUSTAINED ? 'sustained' : 'file';
     },
+    isImmutable: (slot) => (nodes.eattr.get(slot) & EATTR_IMMUTABLE) !== 0,
     lengthBytes: (slot) => nodes.length.get(slot),
     ctime: (slot) => nodes.ctime.get(slot),
     storageClass: (slot) => nodes.sclass.get(slot),

@@ -71,6 +71,7 @@ export interface FileTable {
   /** Inode of the file in this slot, 0 when there is none or it is not a file. */
   inode(nodeSlot: number): number;
   kind(nodeSlot: number): FileKind;
+  isImmutable(nodeSlot: number): boolean;
   lengthBytes(nodeSlot: number): number;
   ctime(nodeSlot: number): number;
   storageClass(nodeSlot: number): number;
