@@ -27,7 +27,7 @@ import { Handles, OpenFiles } from './openFiles.ts';
 import { mountOperations } from './operations/table.ts';
 import { startProxy, type ToolsProxy } from './proxy.ts';
 import type { MountSettings } from './settings/settings.ts';
-import { specialFiles } from './special/content.ts';
+import { isLogFile, specialFiles } from './special/content.ts';
 import { withSpecialFiles } from './special/operations.ts';
 import { parametersText } from './special/parameters.ts';
 import { type LinkStatistics, Statistics } from './statistics.ts';
@@ -115,7 +115,7 @@ function completeOperations(
     () => statistics.reset(),
     () => statistics.count('lookup.internal'),
   );
-  return logged(operations, log, statistics);
+  return logged(operations, log, statistics, isLogFile);
 }
 
 function initFlags({ options }: MountSettings): number {

@@ -18,15 +18,8 @@ import { LockType, SetattrFlag } from '@alces/fuse';
 
 /** How operations and their outcomes look in `.oplog` (spec 60 §6.1). */
 
-const TYPE_LETTERS: Record<number, string> = {
-  2401: 'f',
-  4802: 'c',
-  9604: 'd',
-  14406: 'b',
-  16807: '-',
-  21609: 'l',
-  26411: 's',
-};
+/** By file type, the upper four bits of st_mode. */
+const TYPE_LETTERS = '?fc?d?b?-?l?s???';
 
 function permissions(mode: number): string {
   let text = '';
@@ -41,7 +34,7 @@ function permissions(mode: number): string {
 }
 
 function typedMode(mode: number): string {
-  return (TYPE_LETTERS[mode & 0o170000] ?? '?') + permissions(mode);
+  return TYPE_LETTERS[(mode >> 12) & 15] + permissions(mode);
 }
 
 function octal(mode: number, digits: number): string {
@@ -87,7 +80,7 @@ function setattrText(change: SetattrRequest): string {
   if (valid & SetattrFlag.MTIME) parts.push(`mtime=${valid & SetattrFlag.MTIME_NOW ? 'NOW' : change.mtime}`);
   if (valid & SetattrFlag.SIZE) parts.push(`size=${change.sizeBytes}`);
   const where = valid & SetattrFlag.FH ? `[handle:${hex(change.handle, 8)}]` : '[no handle]';
-  return `0x${(valid & ~SetattrFlag.FH).toString(16).toUpperCase()},[${parts.join(';')}]) ${where}`;
+  return `0x${(valid & ~(SetattrFlag.FH | SetattrFlag.LOCKOWNER)).toString(16).toUpperCase()},[${parts.join(';')}]) ${where}`;
 }
 
 function lockText({ flock, lock, owner, wait, handle }: LockRequest, node: number): string {

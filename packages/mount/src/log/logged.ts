@@ -22,8 +22,13 @@ function counterOf(name: string, args: readonly unknown[]): Counter {
   return name as Counter;
 }
 
-/** Counts every operation, and writes it with its outcome into the log. */
-export function logged(operations: Operations, log: OperationLog, statistics: Statistics): Operations {
+/** Counts every operation, and writes it with its outcome into the log. `unlogged`: reads of these nodes are left out. */
+export function logged(
+  operations: Operations,
+  log: OperationLog,
+  statistics: Statistics,
+  unlogged: (node: number) => boolean,
+): Operations {
   const wrapped: Record<string, unknown> = {};
   for (const [name, operation] of Object.entries(operations)) {
     const head = HEADS[name] as ((request: Request, ...args: unknown[]) => string) | undefined;
@@ -33,6 +38,8 @@ export function logged(operations: Operations, log: OperationLog, statistics: St
       continue;
     }
     const finish = (request: Request, args: unknown[], outcome: unknown): unknown => {
+      // Reading the log must not fill the log.
+      if (name === 'read' && unlogged(request.node)) return outcome;
       const { uid, gid, pid } = request;
       const text = `${head(request, ...args)}${request.remark}: ${outcomeText(request, outcome, name, args)}`;
       log.add(`uid:${uid} gid:${gid} pid:${pid} cmd:${text}`);

@@ -5,6 +5,8 @@ const RING_BYTES = 16 * 1024 * 1024;
 const HISTORY_BYTES = 0xf0_0000;
 const LINE_CHARACTERS = 1000;
 const IDLE_MS = 1000;
+/** The wall clock was set. */
+const CLOCK_JUMP_MS = 10;
 const NEWLINE = 10;
 const IDLE_LINE = Buffer.from('#\n');
 
@@ -12,13 +14,20 @@ function pad(value: number, digits: number): string {
   return String(value).padStart(digits, '0');
 }
 
-/** Local time as in the log: `MM.DD hh:mm:ss.uuuuuu`. */
-export function logTime(wallMs: number): string {
-  const date = new Date(wallMs);
-  const microseconds = Math.floor((wallMs % 1000) * 1000);
-  const day = `${pad(date.getMonth() + 1, 2)}.${pad(date.getDate(), 2)}`;
-  const time = `${pad(date.getHours(), 2)}:${pad(date.getMinutes(), 2)}:${pad(date.getSeconds(), 2)}`;
-  return `${day} ${time}.${pad(microseconds, 6)}`;
+/** Writes the local time `MM.DD hh:mm:ss`, anew only when the second changes. */
+class SecondText {
+  #second = Number.NaN;
+  #text = '';
+
+  of(second: number): string {
+    if (second === this.#second) return this.#text;
+    const date = new Date(second * 1000);
+    const day = `${pad(date.getMonth() + 1, 2)}.${pad(date.getDate(), 2)}`;
+    const time = `${pad(date.getHours(), 2)}:${pad(date.getMinutes(), 2)}:${pad(date.getSeconds(), 2)}`;
+    this.#second = second;
+    this.#text = `${day} ${time}`;
+    return this.#text;
+  }
 }
 
 /** A reader's place in the log: bytes since the mount began. */
@@ -29,6 +38,9 @@ export interface LogReader {
 /** The operations of the mount as text, the last 16 MiB of it: what `.oplog` and `.ophistory` show (spec 60 §6.1). */
 export class OperationLog {
   readonly #clock: Clock;
+  readonly #seconds = new SecondText();
+  /** Wall time at monotonic time 0: the wall clock alone has no microseconds. */
+  #wallBaseMs: number;
   readonly #ring = Buffer.allocUnsafeSlow(RING_BYTES);
   #end = 0;
   #waiting = new Set<() => void>();
@@ -39,11 +51,22 @@ export class OperationLog {
   constructor(clock: Clock, tee?: (line: string) => void) {
     this.#clock = clock;
     this.#tee = tee;
+    this.#wallBaseMs = clock.wallMs() - clock.monotonicMs();
+  }
+
+  #time(): string {
+    let wallMs = this.#wallBaseMs + this.#clock.monotonicMs();
+    if (Math.abs(wallMs - this.#clock.wallMs()) > CLOCK_JUMP_MS) {
+      wallMs = this.#clock.wallMs();
+      this.#wallBaseMs = wallMs - this.#clock.monotonicMs();
+    }
+    const second = Math.floor(wallMs / 1000);
+    return `${this.#seconds.of(second)}.${pad(Math.floor((wallMs - second * 1000) * 1000), 6)}`;
   }
 
   /** Adds `text` behind the time. */
   add(text: string): void {
-    const line = `${logTime(this.#clock.wallMs())}: ${text.slice(0, LINE_CHARACTERS)}\n`;
+    const line = `${this.#time()}: ${text.slice(0, LINE_CHARACTERS)}\n`;
     const start = this.#end % RING_BYTES;
     const room = RING_BYTES - start;
     if (line.length <= room) this.#ring.write(line, start, 'latin1');

@@ -78,6 +78,11 @@ function masterInfo({ session, proxy }: SpecialSources): Buffer {
   return bytes;
 }
 
+/** Whether the inode is one of the files that show the log. */
+export function isLogFile(inode: number): boolean {
+  return inode === FIRST_SPECIAL_INODE + 1 || inode === FIRST_SPECIAL_INODE + 2;
+}
+
 const COMMON = { sizeBytes: 0, rootOnly: false, writable: false, direct: true };
 
 export function masterInfoFile(sources: SpecialSources): SpecialFile {
