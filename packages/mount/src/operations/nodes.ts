@@ -131,8 +131,9 @@ async function setattr(context: MountContext, request: Request, change: SetattrR
   if (attr === undefined || Object.keys(changes).length > 0) {
     const opened = (change.valid & SetattrFlag.FH) !== 0 || files.isOpen(inode);
     const options = { opened, sugidClear: settings.sugidClearMode };
-    attr = await ops.setattr(session, inode, changes, callers.of(request), options);
+    // Before the request leaves: a report of older times that went out behind it would undo what it sets.
     session.forgetTimes(inode, changes.atime !== undefined, changes.mtime !== undefined);
+    attr = await ops.setattr(session, inode, changes, callers.of(request), options);
   }
   nodeChanged(context, inode);
   if (change.valid & (SetattrFlag.MODE | SetattrFlag.UID | SetattrFlag.GID)) xattrs.drop(inode);
