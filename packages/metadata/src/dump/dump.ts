@@ -25,11 +25,11 @@ export interface DumpOptions {
   error: (text: string) => void;
 }
 
-function hexDump(payload: Buffer, line: (text: string) => void): void {
+function hexDump(payload: Buffer, dots: boolean, line: (text: string) => void): void {
   for (let at = 0; at < payload.length; at += HEX_DUMP_BYTES) {
     const row = payload.subarray(at, at + HEX_DUMP_BYTES);
     const numbers = Array.from(row, (byte) => hex(byte, 2)).join(' ');
-    const text = withDots(row.toString('latin1'), LAST_IN_HEADERS);
+    const text = dots ? withDots(row.toString('latin1'), LAST_IN_HEADERS) : row.toString('latin1');
     line(`${numbers.padEnd(HEX_DUMP_BYTES * 3)} |${text.padEnd(HEX_DUMP_BYTES)}|`);
   }
 }
@@ -138,6 +138,10 @@ class DumpSink implements ImageSink {
   }
 }
 
+function signatureLine(signature: Buffer): string {
+  return `# header: ${signature.toString('latin1')} (${hexBytes(signature)})`;
+}
+
 function headerLine(header: ImageHeader): string {
   if (header.format === 'NEW') return 'empty file';
   if (header.format >= FORMAT_WITH_METAID)
@@ -176,7 +180,7 @@ class DumpFrame {
     const { line } = this.#options;
     this.#header = header;
     this.#sink.countersInHeader = header.format !== 'NEW' && header.format < FORMAT_WITH_METAID;
-    if (this.wants('HEAD')) line(`# header: ${signature.toString('latin1')} (${hexBytes(signature)})`);
+    if (this.wants('HEAD')) line(signatureLine(signature));
     if (this.wants('HEAD') || header.format === 'NEW') line(headerLine(header));
   }
 
@@ -194,7 +198,7 @@ class DumpFrame {
   unknownSection(section: SectionHeader, payload: Buffer): void {
     this.section(section);
     this.#options.line('unknown file part');
-    hexDump(payload, this.#options.line);
+    hexDump(payload, this.#options.dots === true, this.#options.line);
   }
 
   end(header: ImageHeader): void {
@@ -215,6 +219,7 @@ export function* dumpImage(input: ImageInput, options: DumpOptions): Resumable<n
     if (input.totalBytes >= 8) yield* input.demand(8);
     const signature = Buffer.from(input.bytes.subarray(0, 8));
     if (signature.length === 8 && parseSignature(signature) === undefined) {
+      if (frame.wants('HEAD')) options.line(signatureLine(signature));
       options.line('wrong metadata header (old version ?)');
       return 1;
     }

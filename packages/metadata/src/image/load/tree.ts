@@ -13,6 +13,7 @@ import {
   TYPE_TRASH,
   UNKNOWN_EDGE_ID,
 } from '../../tables/constants.ts';
+import { sustainedList, trashList } from '../../tables/edges.ts';
 import type { EdgeRecord, ImageSink, NodeRecord } from '../records.ts';
 import type { LoadHost } from './host.ts';
 
@@ -145,6 +146,8 @@ export function edgeLoader(state: State, host: LoadHost): EdgeLoader {
     }
     if (type === TYPE_TRASH || type === TYPE_SUSTAINED) {
       host.notice(`deleted file ${child} still has a name in a directory - it is a normal file again`);
+      const detached = nodes.firstEdge.get(childRow);
+      if (detached !== 0) edges.remove(detached, type === TYPE_TRASH ? trashList(child) : sustainedList(child));
       nodes.type.set(childRow, TYPE_FILE);
       revived.add(child);
     }
