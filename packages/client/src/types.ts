@@ -217,8 +217,11 @@ export interface OpenFileInfo {
   readonly inode: number;
   /** Length from the OPEN, CREATE or LOOKUP answer. */
   readonly length: number;
-  /** Chunk 0 from a LOOKUP answer at most a second old. */
-  readonly chunkZero?: ChunkLocation;
-  /** The file was truncated by this OPEN: drop what is known of its chunks. */
+  /**
+   * Chunk 0 from a LOOKUP answer at most a second old, after which the attributes have not changed; or the answer to a READ_CHUNK sent
+   * right behind the OPEN, which is never too old and costs no round trip of its own.
+   */
+  readonly chunkZero?: ChunkLocation | Promise<LocatedChunk>;
+  /** The file was truncated by this OPEN (flush it before): drop what is known of its chunks. */
   readonly truncated?: boolean;
 }

@@ -268,15 +268,24 @@ export class Client implements AsyncDisposable {
   }
 
   async #openNode({ entry }: Place, { read, write, truncate }: ReturnType<typeof parseOpenFlags>) {
-    const { inode, attr, chunkZero } = entry!;
+    const { inode, attr } = entry!;
     if (attr.type === NodeType.DIRECTORY) throw new MfsError(Status.EPERM, EISDIR);
     if (truncate) await this.data.flushInode(inode);
     this.session.acquireInode(inode);
     try {
       const flags = (read ? OpenFlag.READ : 0) | (truncate ? TRUNCATE_AND_WRITE : 0) | (write ? OpenFlag.WRITE : 0);
-      const opened = await ops.open(this.session, inode, flags, this.caller);
-      const known = chunkZero !== undefined && !truncate ? { chunkZero } : {};
-      return this.data.open({ inode, length: opened.attr.length, truncated: truncate, ...known });
+      const opening = ops.open(this.session, inode, flags, this.caller);
+      const ahead = read && !truncate && attr.length > 0;
+      const chunkZero = ahead ? ops.readChunk(this.session, inode, 0) : undefined;
+      // Whoever reads will see the error.
+      chunkZero?.catch(() => {});
+      const opened = await opening;
+      return this.data.open({
+        inode,
+        length: opened.attr.length,
+        truncated: truncate,
+        ...(chunkZero && { chunkZero }),
+      });
     } catch (error) {
       this.session.releaseInode(inode);
       throw error;

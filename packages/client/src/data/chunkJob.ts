@@ -14,6 +14,8 @@ const NOT_DONE_MS = 300;
 /** Writes what is to be written into one chunk: locks it, sends through the chain, unlocks it, and again until nothing is left. */
 export class ChunkJob implements SessionOwner {
   readonly done: Promise<void>;
+  /** Resolves when the master has told where the chunk is, or the job ended without that. */
+  readonly located: Promise<void>;
   /** Some of the data was written by uid 0. */
   usesReserve = false;
   readonly #context: DataContext;
@@ -21,6 +23,7 @@ export class ChunkJob implements SessionOwner {
   readonly #index: number;
   readonly #queue = new CellQueue();
   readonly #finished: () => void;
+  readonly #told: () => void;
   #session: WriteSession | undefined;
   #hurry = false;
   #tries = 0;
@@ -29,9 +32,12 @@ export class ChunkJob implements SessionOwner {
     this.#context = context;
     this.#file = file;
     this.#index = index;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.done = promise;
-    this.#finished = resolve;
+    const done = Promise.withResolvers<void>();
+    this.done = done.promise;
+    this.#finished = done.resolve;
+    const located = Promise.withResolvers<void>();
+    this.located = located.promise;
+    this.#told = located.resolve;
   }
 
   /** Runs until the queue is empty; `ended` is called when no more may be added. */
@@ -74,7 +80,6 @@ export class ChunkJob implements SessionOwner {
 
   async #run(ended: () => void): Promise<void> {
     await this.#file.writers.take(1);
-    await this.#context.writers.take(1);
     try {
       while (!this.#queue.isEmpty) await this.#round();
     } catch (error) {
@@ -82,8 +87,8 @@ export class ChunkJob implements SessionOwner {
       this.#file.failed(error instanceof MfsError ? error : ioError(String(error)));
     }
     ended();
-    this.#context.writers.give(1);
     this.#file.writers.give(1);
+    this.#told();
     this.#finished();
   }
 
@@ -98,7 +103,9 @@ export class ChunkJob implements SessionOwner {
     const chain = this.#context.servers.chainOrder(chunk.servers);
     this.#context.servers.begin(chain[0]);
     const session = new WriteSession(this.#context, this, this.#queue, chunk);
+    await this.#context.writers.take(1);
     const end = await this.#write(session, chain);
+    this.#context.writers.give(1);
     this.#session = undefined;
     this.#context.servers.end(chain[0], end.kind === 'broken' || end.kind === 'stopped');
     const written = this.#index * CHUNK_SIZE + session.acknowledgedEnd;
@@ -115,6 +122,7 @@ export class ChunkJob implements SessionOwner {
         if (chunk.chunkId === 0) throw ioError('WRITE_CHUNK gave no chunk');
         this.#file.raiseMasterLength(chunk.fileLength);
         this.#file.locations.set(this.#index, chunk);
+        this.#told();
         return chunk;
       } catch (error) {
         if (!(error instanceof MfsError)) throw error;
@@ -164,7 +172,7 @@ export class ChunkJob implements SessionOwner {
     } else if (end.kind === 'stopped' && acknowledgedCells > 0) {
       this.#tries = 0;
     } else if (end.kind === 'stopped') {
-      await this.#again(0, ioError('the chunkserver does not answer'));
+      await this.#again(pauseAfterTry(this.#tries + 1), ioError('the chunkserver does not answer'));
     } else if (end.kind === 'refused' && end.status === Status.NOTDONE) {
       await pause(this.#context.clock, NOT_DONE_MS);
     } else if (end.kind === 'refused') {

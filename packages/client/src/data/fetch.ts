@@ -74,13 +74,10 @@ class Tries {
 
 /** Fills a piece, whatever it takes. Errors end up in the piece. */
 export async function fetchPiece(context: DataContext, file: FileData, piece: Piece): Promise<void> {
-  await context.readers.take(1);
   try {
     await fill(context, file, piece);
   } catch (error) {
     piece.fail(error instanceof MfsError ? error : ioError(String(error)));
-  } finally {
-    context.readers.give(1);
   }
 }
 
@@ -113,11 +110,13 @@ async function transfer(
   location: ChunkLocation,
   tries: Tries,
 ): Promise<void> {
-  const server = context.servers.forReading(location.servers);
   const before = piece.received;
+  await context.readers.take(1);
+  const server = context.servers.forReading(location.servers);
   context.servers.begin(server);
   const end = await readFrom(context, server, location, piece, connectLimits(tries.count));
   context.servers.end(server, end.kind === 'broken' || end.kind === 'refused');
+  context.readers.give(1);
   if (piece.received > before) tries.reset();
   if (end.kind === 'complete' || end.kind === 'cancelled' || end.kind === 'expired') return;
   if (end.kind === 'refused' && end.status === Status.NOTDONE) {

@@ -2,7 +2,7 @@ import { BLOCK_SIZE, CHUNK_SIZE } from '@alces/proto';
 import type { MfsError } from '../errors.ts';
 import { readChunk } from '../operations/chunks.ts';
 import { getattr } from '../operations/nodes.ts';
-import type { ChunkChange, ChunkLocation, OpenFileInfo } from '../types.ts';
+import type { ChunkChange, ChunkLocation, LocatedChunk, OpenFileInfo } from '../types.ts';
 import { Budget } from './budget.ts';
 import { ChunkJob } from './chunkJob.ts';
 import type { DataContext } from './context.ts';
@@ -58,9 +58,10 @@ export class FileData {
   opened({ length, chunkZero, truncated }: OpenFileInfo): void {
     this.noteMasterLength(length);
     if (truncated) this.cut(0, 0);
-    if (chunkZero !== undefined && this.locations.get(0) === undefined) {
-      this.locations.learn(0, chunkZero, this.locations.changes);
-    }
+    if (chunkZero === undefined || this.locations.get(0) !== undefined || this.#asking.has(0)) return;
+    if (chunkZero instanceof Promise) this.#asked(0, chunkZero);
+    // A slot that was empty a moment ago may have been filled before we opened the file, and nobody told us.
+    else if (chunkZero.chunkId !== 0) this.locations.learn(0, chunkZero, this.locations.changes);
   }
 
   /** The master said so, in an answer that may be older than the end of our last write. */
@@ -96,21 +97,27 @@ export class FileData {
   }
 
   /** Where the chunk is; asks the master if it is not known. Throws MfsError. */
-  locate(index: number): Promise<ChunkLocation> | ChunkLocation {
-    const known = this.locations.get(index);
-    if (known !== undefined) return known;
-    let answer = this.#asking.get(index);
-    if (answer === undefined) {
-      answer = this.#ask(index);
-      this.#asking.set(index, answer);
-    }
+  async locate(index: number): Promise<ChunkLocation> {
+    // A chunk that we are locking ourselves would not be located for readers until we unlock it.
+    if (this.locations.get(index) === undefined) await this.#jobs.get(index)?.located;
+    const known = this.locations.get(index) ?? this.#asking.get(index);
+    return known ?? this.#asked(index, readChunk(this.#context.session, this.inode, index));
+  }
+
+  #asked(index: number, question: Promise<LocatedChunk>): Promise<ChunkLocation> {
+    const answer = this.#answered(index, question);
+    this.#asking.set(index, answer);
+    // Whoever waits for the location gets the error; nobody may be waiting.
+    answer.catch(() => {});
     return answer;
   }
 
-  async #ask(index: number): Promise<ChunkLocation> {
+  /** Keeps what READ_CHUNK answers, unless the chunk changed while it was asked. */
+  async #answered(index: number, question: Promise<LocatedChunk>): Promise<ChunkLocation> {
     const { changes } = this.locations;
     try {
-      const located = await readChunk(this.#context.session, this.inode, index);
+      const located = await question;
+      this.noteMasterLength(located.fileLength);
       if (located.servers.length > 0 || located.chunkId === 0) this.locations.learn(index, located, changes);
       return located;
     } finally {

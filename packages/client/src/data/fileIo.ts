@@ -77,7 +77,8 @@ export class OpenFileIo implements FileIo {
       const end = Math.min(offset + length, fileLength);
       if (end <= offset) return [];
       const views = await this.#reader.read(offset, end, fileLength, round === MAX_ROUNDS);
-      if (views === undefined) continue;
+      // The answer that located a chunk may have told that the file is shorter now.
+      if (views === undefined || (file.length < end && round < MAX_ROUNDS)) continue;
       this.#context.session.noteRead(file.inode);
       return views;
     }
