@@ -1,8 +1,9 @@
 import { Status } from '@alces/proto';
 import { describe, expect, test } from 'vitest';
 import { CopyState } from '../src/chunks/copies.ts';
+import type { Outcome } from './chunks-support/fileOperations.ts';
 import { SeededRandom } from './chunks-support/simulatedClock.ts';
-import { type Outcome, quickSettings, SimulatedCluster } from './chunks-support/simulatedCluster.ts';
+import { quickSettings, SimulatedCluster } from './chunks-support/simulatedCluster.ts';
 
 /**
  * Random writes, truncations, goals, removals and snapshots while servers come and go, lose and spoil copies and refuse commands.
