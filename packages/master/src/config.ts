@@ -27,11 +27,15 @@ export interface MasterConfig {
   atimeMode: number;
   maxHardLinks: number;
   inodeReuseDelaySeconds: number;
+  /** For quotas of images that store no grace period. */
+  quotaGraceSeconds: number;
 }
 
 type Warn = (message: string) => void;
 
 const SYSCONF_FOLDER = '/etc/mfs';
+/** Images are made from changelogs, so those of the last two hours must be there (decision 0072). */
+const LEAST_BACK_LOGS = 2;
 
 function capped(config: Config, key: string, fallback: number, max: number, warn: Warn): number {
   const value = config.number(key, fallback);
@@ -73,7 +77,7 @@ function choice(config: Config, key: string, fallback: number, max: number, inst
 
 /** Reads mfsmaster.cfg's keys; values out of range are set right with a warning. */
 export function masterConfig(config: Config, services: PortOfService, warn: Warn): MasterConfig {
-  const backLogs = capped(config, 'BACK_LOGS', 50, 1000, warn);
+  const backLogs = Math.max(LEAST_BACK_LOGS, capped(config, 'BACK_LOGS', 50, 1000, warn));
   return {
     file: config,
     exportsFile: config.string('EXPORTS_FILENAME', `${SYSCONF_FOLDER}/mfsexports.cfg`),
@@ -91,6 +95,10 @@ export function masterConfig(config: Config, services: PortOfService, warn: Warn
     sessionSustainSeconds: config.number('SESSION_SUSTAIN_TIME', 86400, { min: 60, max: 604800 }),
     atimeMode: choice(config, 'ATIME_MODE', 2, 4, 0, warn),
     maxHardLinks: config.number('MAX_ALLOWED_HARD_LINKS', 32767, { min: 8, max: 65000 }),
+    quotaGraceSeconds: config.number(
+      config.has('QUOTA_DEFAULT_GRACE_PERIOD') ? 'QUOTA_DEFAULT_GRACE_PERIOD' : 'QUOTA_TIME_LIMIT',
+      604800,
+    ),
     inodeReuseDelaySeconds: config.number('INODE_REUSE_DELAY', 86400, { min: 300, max: 3000000 }),
   };
 }

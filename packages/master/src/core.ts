@@ -2,6 +2,7 @@ import type { Operation, State } from '@alces/metadata';
 import type { Clock, Logger, Random } from '@alces/runtime';
 import type { ChunkService } from './chunks/api.ts';
 import type { DataCacheTable } from './clients/dataCache.ts';
+import type { AppendReservations } from './clients/reservations.ts';
 import type { CommitGate } from './commitGate.ts';
 import type { MasterConfig } from './config.ts';
 import type { ExportList } from './exports/load.ts';
@@ -16,6 +17,7 @@ export interface Core {
   readonly gate: CommitGate;
   readonly sessions: SessionRegistry;
   readonly dataCache: DataCacheTable;
+  readonly reservations: AppendReservations;
   readonly chunks: ChunkService;
   /** Replaced at reload. */
   config: MasterConfig;
@@ -28,4 +30,12 @@ export interface Core {
    * fail; if it does, the state is not what the code believes and the master must not go on.
    */
   commit(operation: Operation, now: number): void;
+  /** Successful operations since the start, by kind, for the charts. */
+  readonly operations: Float64Array;
+}
+
+/** Numbers of nodes, for INFO and STATFS. */
+export function nodeCounts({ nodes, storageClasses }: State): { all: number; directories: number; files: number } {
+  const sum = (counts: Float64Array) => counts.reduce((total, count) => total + count, 0);
+  return { all: nodes.count, directories: sum(storageClasses.directories), files: sum(storageClasses.files) };
 }

@@ -1,1 +1,2 @@
-export {};
+export { main } from './main.ts';
+export { type MasterOptions, MasterStartError, type RunningMaster, startMaster } from './master.ts';

@@ -28,9 +28,9 @@ export class DispatchTable {
     });
   }
 
-  /** Registers a request whose payload does not matter or is read by the handler itself. */
-  onRaw(number: number, name: string, who: number, handle: Handler): void {
-    this.#entries.set(number, { name, who, handle });
+  /** Registers a message that is accepted with any payload and means nothing. */
+  ignore(number: number, name: string, who: number): void {
+    this.#entries.set(number, { name, who, handle: () => {} });
   }
 
   /** Runs the handler of a request; throws ProtocolViolation when the connection must be closed. */

@@ -82,12 +82,10 @@ export class Outbox {
     if (this.#ready.length === 0) return;
     const frames = this.#ready;
     this.#ready = [];
-    if (this.#gate.open) this.#write(frames);
-    else
-      this.#gate.afterCommit(() => {
-        this.#write(frames);
-        this.#released();
-      });
+    this.#gate.afterCommit(() => {
+      this.#write(frames);
+      this.#released();
+    });
   }
 
   /** The connection is gone: what still waits is dropped. */

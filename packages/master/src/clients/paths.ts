@@ -1,15 +1,7 @@
-import { MAX_NAME_BYTES, ROOT_INODE, type State, TYPE_DIRECTORY } from '@alces/metadata';
+import { isValidName, pathsBelow, ROOT_INODE, type State, TYPE_DIRECTORY } from '@alces/metadata';
 import { Status } from '@alces/proto';
 
 const SLASH = 0x2f;
-const DOT = 0x2e;
-
-/** Whether bytes can be the name of a directory entry (spec 00 §1.8). */
-export function isValidName(name: Buffer): boolean {
-  if (name.length === 0 || name.length > MAX_NAME_BYTES) return false;
-  if (name[0] === DOT && (name.length === 1 || (name.length === 2 && name[1] === DOT))) return false;
-  return !name.includes(0) && !name.includes(SLASH);
-}
 
 function* components(path: Buffer): Generator<Buffer> {
   let start = 0;
@@ -35,4 +27,15 @@ export function resolvePath(state: State, path: Buffer): { status: number; inode
     if (nodes.type.get(row) !== TYPE_DIRECTORY) return { status: Status.ENOTDIR, inode: 0 };
   }
   return { status: Status.OK, inode: nodes.inode.get(row) };
+}
+
+/** The directory a session has mounted, as session lists show it (spec 00 §4.11). */
+export function sessionRootPath(state: State, rootInode: number): Buffer {
+  if (rootInode === 0) return Buffer.from('.');
+  const { nodes } = state;
+  const row = nodes.find(rootInode);
+  if (row === 0) return Buffer.from('(not found)');
+  if (nodes.type.get(row) !== TYPE_DIRECTORY) return Buffer.from('(not directory)');
+  const [path] = rootInode === ROOT_INODE ? [] : pathsBelow(state, row, nodes.find(ROOT_INODE));
+  return Buffer.concat([Buffer.from('/'), path ?? Buffer.alloc(0)]);
 }

@@ -2,7 +2,7 @@ import type { SessionParameters } from '@alces/metadata';
 import { CLTOMA_FUSE_REGISTER, type FieldsOf, MATOCL_FUSE_REGISTER, Status, VERSION } from '@alces/proto';
 import type { Core } from '../core.ts';
 import { type ExportMatch, matchExport } from '../exports/match.ts';
-import type { ExportRecord } from '../exports/record.ts';
+import { type ExportRecord, SessionFlag } from '../exports/record.ts';
 import type { LiveSession } from '../sessions/registry.ts';
 import { atLeast, type Client, ClientKind } from './client.ts';
 import { type DispatchTable, ProtocolViolation } from './dispatch.ts';
@@ -64,10 +64,14 @@ function newSession(core: Core, client: Client, request: NewSession): void {
   const match = matchExport(core.exports.records, { ip: client.ip, version, path, digest, random: client.random });
   if (match.result !== 'granted') {
     core.log.info({ ip: client.connection.remoteAddress, reason: match.result }, 'registration refused');
-    return sendRegisterStatus(client, REFUSALS[match.result]);
+    sendRegisterStatus(client, REFUSALS[match.result]);
+    return;
   }
   const root = path === undefined ? { status: Status.OK, inode: 0 } : resolvePath(core.state, path);
-  if (root.status !== Status.OK) return sendRegisterStatus(client, root.status);
+  if (root.status !== Status.OK) {
+    sendRegisterStatus(client, root.status);
+    return;
+  }
   const parameters = sessionParameters(core, client, match.record, root.inode, request.info);
   const session = storeSession(core, parameters, request);
   client.kind = ClientKind.mount;
@@ -99,8 +103,14 @@ function sessionParameters(
     maxtrashtime: record.maxTrashSeconds,
     disables: record.disables,
     peerip: client.ip,
-    info: Buffer.from(info),
+    info: withoutTrailingZeros(info),
   };
+}
+
+function withoutTrailingZeros(info: Buffer): Buffer {
+  let end = info.length;
+  while (end > 0 && info[end - 1] === 0) end--;
+  return Buffer.from(info.subarray(0, end));
 }
 
 /** Changes the session that the client wants to register again, or makes a new one. */

@@ -13,7 +13,8 @@ export interface ExportList {
 
 export type LoadedText =
   | { result: 'read'; content: Buffer; file: string }
-  | { result: 'missing' | 'unreadable'; file: string };
+  | { result: 'missing'; file: string }
+  | { result: 'unreadable'; file: string };
 
 const isMissing = (error: unknown) => error instanceof Error && 'code' in error && error.code === 'ENOENT';
 

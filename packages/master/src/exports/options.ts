@@ -113,24 +113,36 @@ const parseGoal = (text: string) => (/^[1-9]$/.test(text) ? Number(text) : undef
 
 const setDisables: Setter = (options, text, context) => {
   for (const word of text.split(':').map((part) => part.trim())) {
-    const bit = DISABLE_WORDS.findIndex((known) => known === word);
+    const bit = DISABLE_WORDS.indexOf(word as (typeof DISABLE_WORDS)[number]);
     if (bit >= 0) options.disables |= 1 << bit;
     else context.warn(`mfsexports: unknown disable command '${word}' in line: ${context.line} (ignored)`);
   }
   return true;
 };
 
-const FLAG_OPTIONS: Readonly<Record<string, (options: ExportOptions) => void>> = {
-  ro: (options) => void (options.sesflags |= SessionFlag.READONLY),
-  readonly: (options) => void (options.sesflags |= SessionFlag.READONLY),
-  rw: (options) => void (options.sesflags &= ~SessionFlag.READONLY),
-  readwrite: (options) => void (options.sesflags &= ~SessionFlag.READONLY),
-  alldirs: (options) => void (options.alldirs = true),
-  dynamicip: (options) => void (options.sesflags |= SessionFlag.DYNAMICIP),
-  ignoregid: (options) => void (options.sesflags |= SessionFlag.IGNOREGID),
-  admin: (options) => void (options.sesflags |= SessionFlag.ADMIN),
-  canchangequota: (options) => void (options.sesflags |= SessionFlag.ADMIN),
+/** What an option without a value sets and clears. */
+interface FlagOption {
+  readonly set?: number;
+  readonly clear?: number;
+  readonly alldirs?: true;
+}
+
+const FLAG_OPTIONS: Readonly<Record<string, FlagOption>> = {
+  ro: { set: SessionFlag.READONLY },
+  readonly: { set: SessionFlag.READONLY },
+  rw: { clear: SessionFlag.READONLY },
+  readwrite: { clear: SessionFlag.READONLY },
+  alldirs: { alldirs: true },
+  dynamicip: { set: SessionFlag.DYNAMICIP },
+  ignoregid: { set: SessionFlag.IGNOREGID },
+  admin: { set: SessionFlag.ADMIN },
+  canchangequota: { set: SessionFlag.ADMIN },
 };
+
+function applyFlag(options: ExportOptions, { set = 0, clear = 0, alldirs }: FlagOption): void {
+  options.sesflags = (options.sesflags | set) & ~clear;
+  if (alldirs) options.alldirs = true;
+}
 
 const VALUE_OPTIONS: Readonly<Record<string, Setter>> = {
   maproot: (options, text, context) => {
@@ -152,14 +164,20 @@ const VALUE_OPTIONS: Readonly<Record<string, Setter>> = {
   password: parsed(
     'password',
     (text) => createHash('md5').update(text, 'latin1').digest(),
-    (options, md5) => void (options.passwordMd5 = md5),
+    (options, md5) => {
+      options.passwordMd5 = md5;
+    },
   ),
   md5pass: parsed(
     'md5pass',
     (text) => (/^[0-9a-fA-F]{32}$/.test(text) ? Buffer.from(text, 'hex') : undefined),
-    (options, md5) => void (options.passwordMd5 = md5),
+    (options, md5) => {
+      options.passwordMd5 = md5;
+    },
   ),
-  minversion: parsed('minversion', parseMinVersion, (options, version) => void (options.minVersion = version)),
+  minversion: parsed('minversion', parseMinVersion, (options, version) => {
+    options.minVersion = version;
+  }),
   mingoal: bound('mingoal', 'maxgoal', parseGoal, 'minGoal', 'maxGoal'),
   maxgoal: bound('maxgoal', 'mingoal', parseGoal, 'minGoal', 'maxGoal'),
   mintrashtime: bound('mintrashtime', 'maxtrashtime', parseDuration, 'minTrashSeconds', 'maxTrashSeconds'),
@@ -167,7 +185,9 @@ const VALUE_OPTIONS: Readonly<Record<string, Setter>> = {
   umask: parsed(
     'umask',
     (text) => (/^0[0-7]{3}/.test(text) ? Number.parseInt(text.slice(1, 4), 8) : undefined),
-    (options, umask) => void (options.umask = umask),
+    (options, umask) => {
+      options.umask = umask;
+    },
   ),
   disable: setDisables,
 };
@@ -189,7 +209,7 @@ export function applyOptions(options: ExportOptions, text: string, context: Line
     } else if (context.meta && NOT_FOR_META.has(name)) {
       context.warn(`meta option ignored: ${option}`);
     } else if (flag) {
-      flag(options);
+      applyFlag(options, flag);
     } else if (!setter!(options, option.slice(equals + 1), context)) {
       return false;
     }

@@ -63,7 +63,7 @@ export class Download {
   }
 
   /** DOWNLOAD_END. */
-  async end(): Promise<void> {
+  async end(): Promise<undefined> {
     const file = this.#current;
     this.#current = undefined;
     await file?.close();

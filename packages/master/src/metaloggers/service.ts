@@ -1,7 +1,10 @@
 import {
+  ANTOAN_BAD_COMMAND_SIZE,
   ANTOAN_CONFIG_VALUE,
   ANTOAN_GET_CONFIG,
   ANTOAN_GET_VERSION,
+  ANTOAN_NOP,
+  ANTOAN_UNKNOWN_COMMAND,
   ANTOAN_VERSION,
   ANTOMA_DOWNLOAD_END,
   ANTOMA_DOWNLOAD_REQUEST,
@@ -67,6 +70,7 @@ export class MetaloggerService {
   readonly #changes: RecentChanges;
   readonly #peers = new Set<Peer>();
   readonly #cancelTick: Cancel;
+  readonly #handlers = this.#makeHandlers();
   #lastTickMs: number;
 
   constructor(options: MetaloggerServiceOptions) {
@@ -175,34 +179,47 @@ export class MetaloggerService {
   }
 
   #handle(peer: Peer, { type, payload }: Frame): void {
-    switch (type) {
-      case 0:
-      case 1:
-      case 2:
-        return;
-      case ANTOAN_GET_VERSION.number:
-        return this.#sendVersion(peer, ANTOAN_GET_VERSION.decode(payload));
-      case ANTOAN_GET_CONFIG.number: {
-        const { msgid, option } = ANTOAN_GET_CONFIG.decode(payload);
-        const value = Buffer.from(this.#options.configText(option.toString('latin1')), 'latin1').subarray(0, 255);
-        return this.#send(peer, ANTOAN_CONFIG_VALUE.encode({ msgid, value }));
-      }
-      case ANTOMA_REGISTER.number:
-        return this.#register(peer, ANTOMA_REGISTER.decode(payload));
-      case ANTOMA_DOWNLOAD_START.number: {
-        const { file } = ANTOMA_DOWNLOAD_START.decode(payload);
-        return this.#answerLater(peer, () => peer.download.start(file));
-      }
-      case ANTOMA_DOWNLOAD_REQUEST.number: {
-        const { offset, length } = ANTOMA_DOWNLOAD_REQUEST.decode(payload);
-        return this.#answerLater(peer, () => peer.download.read(offset, length));
-      }
-      case ANTOMA_DOWNLOAD_END.number:
-        ANTOMA_DOWNLOAD_END.decode(payload);
-        return this.#answerLater(peer, () => peer.download.end());
-      default:
-        throw new DownloadViolation(`got unknown message (type:${type})`);
-    }
+    const handler = this.#handlers.get(type);
+    if (!handler) throw new DownloadViolation(`got unknown message (type:${type})`);
+    handler(peer, payload);
+  }
+
+  #makeHandlers(): ReadonlyMap<number, (peer: Peer, payload: Buffer) => void> {
+    const ignore = () => {};
+    return new Map<number, (peer: Peer, payload: Buffer) => void>([
+      [ANTOAN_NOP.number, ignore],
+      [ANTOAN_UNKNOWN_COMMAND.number, ignore],
+      [ANTOAN_BAD_COMMAND_SIZE.number, ignore],
+      [ANTOAN_GET_VERSION.number, (peer, payload) => this.#sendVersion(peer, ANTOAN_GET_VERSION.decode(payload))],
+      [ANTOAN_GET_CONFIG.number, (peer, payload) => this.#sendConfig(peer, ANTOAN_GET_CONFIG.decode(payload))],
+      [ANTOMA_REGISTER.number, (peer, payload) => this.#register(peer, ANTOMA_REGISTER.decode(payload))],
+      [
+        ANTOMA_DOWNLOAD_START.number,
+        (peer, payload) => {
+          const { file } = ANTOMA_DOWNLOAD_START.decode(payload);
+          this.#answerLater(peer, () => peer.download.start(file));
+        },
+      ],
+      [
+        ANTOMA_DOWNLOAD_REQUEST.number,
+        (peer, payload) => {
+          const { offset, length } = ANTOMA_DOWNLOAD_REQUEST.decode(payload);
+          this.#answerLater(peer, () => peer.download.read(offset, length));
+        },
+      ],
+      [
+        ANTOMA_DOWNLOAD_END.number,
+        (peer, payload) => {
+          ANTOMA_DOWNLOAD_END.decode(payload);
+          this.#answerLater(peer, () => peer.download.end());
+        },
+      ],
+    ]);
+  }
+
+  #sendConfig(peer: Peer, { msgid, option }: FieldsOf<typeof ANTOAN_GET_CONFIG>): void {
+    const value = Buffer.from(this.#options.configText(option.toString('latin1')), 'latin1').subarray(0, 255);
+    this.#send(peer, ANTOAN_CONFIG_VALUE.encode({ msgid, value }));
   }
 
   #sendVersion(peer: Peer, { msgid }: FieldsOf<typeof ANTOAN_GET_VERSION>): void {
@@ -246,11 +263,12 @@ export class MetaloggerService {
   }
 
   /** Runs something that waits for the disk and sends its result, if any; other requests wait meanwhile. */
-  #answerLater(peer: Peer, run: () => Promise<Buffer | void>): void {
+  #answerLater(peer: Peer, run: () => Promise<Buffer | undefined>): void {
     peer.busy = true;
     peer.connection.pause();
     const done = (error?: unknown) => {
       peer.busy = false;
+      peer.lastReadMs = this.#options.clock.monotonicMs();
       if (peer.closed) return this.#closeFiles(peer);
       if (error instanceof DownloadViolation) return this.#refuse(peer, error);
       if (error !== undefined) {

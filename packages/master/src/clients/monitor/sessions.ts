@@ -15,6 +15,7 @@ import {
 } from '@alces/proto';
 import type { Core } from '../../core.ts';
 import type { ExportRecord } from '../../exports/record.ts';
+import { disconnectedSince } from '../../sessions/openFiles.ts';
 import type { LiveSession } from '../../sessions/registry.ts';
 import type { DispatchTable } from '../dispatch.ts';
 import { sessionRootPath } from '../paths.ts';
@@ -90,10 +91,10 @@ function commandStatus(cmd: number, session: LiveSession | undefined): number {
 }
 
 /** Seconds until the session is removed for want of a connection. */
-function expiry(core: Core, session: LiveSession, disconnected: number): number {
+function expiry(core: Core, session: LiveSession): number {
   if (session.connections.size > 0) return NEVER_EXPIRES;
   if (session.closed) return 0;
-  return Math.max(0, disconnected + core.config.sessionSustainSeconds - core.clock.unixSeconds());
+  return Math.max(0, disconnectedSince(core, session) + core.config.sessionSustainSeconds - core.clock.unixSeconds());
 }
 
 function sessionRecord(core: Core, session: LiveSession, mode: number): SessionRecord {
@@ -104,7 +105,7 @@ function sessionRecord(core: Core, session: LiveSession, mode: number): SessionR
     version: session.lastVersion,
     openFiles: core.state.openFiles.sessionCount(session.id),
     nsocks: Math.min(session.connections.size, 255),
-    expire: expiry(core, session, stored.disconnected),
+    expire: expiry(core, session),
     info: stored.info,
     path: sessionRootPath(core.state, stored.rootinode),
     sesflags: stored.sesflags,

@@ -19,6 +19,7 @@ import {
   VERSION,
 } from '@alces/proto';
 import type { ServerRow } from '../../chunks/api.ts';
+import { nodeCounts } from '../../core.ts';
 import type { DispatchTable } from '../dispatch.ts';
 import { MONITORS, type MonitorSources } from './sources.ts';
 
@@ -74,7 +75,7 @@ function summary({ core, statistics, lastStore, clock }: MonitorSources): Fields
   const space = chunks.space();
   const totals = chunks.totals();
   const store = lastStore();
-  const nodes = core.nodeCounts();
+  const nodes = nodeCounts(state);
   return {
     layout: 'data',
     version: VERSION,

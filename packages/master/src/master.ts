@@ -1,0 +1,471 @@
+import { join } from 'node:path';
+import {
+  BACKUP_NAME,
+  changelogName,
+  EMERGENCY_FOLDERS,
+  inFolder,
+  Journal,
+  openingChanges,
+  type Reporter,
+  type StartedMetadata,
+  startMetadata,
+  storeAtStop,
+} from '@alces/journal';
+import { type State, silentObserver } from '@alces/metadata';
+import type { Config, Environment, Logger } from '@alces/runtime';
+import { BackgroundWork } from './background.ts';
+import { ChunkServerService, type ChunkSettings, chunkSettings } from './chunks/index.ts';
+import { type Client, ClientKind } from './clients/client.ts';
+import { DataCacheTable } from './clients/dataCache.ts';
+import type { LastStore } from './clients/monitor/sources.ts';
+import { chunkLocationsChanged } from './clients/notify.ts';
+import { PendingChunkWork } from './clients/pendingChunkWork.ts';
+import { Requests } from './clients/requests.ts';
+import { AppendReservations } from './clients/reservations.ts';
+import { ClientService, type ClientTraffic } from './clients/service.ts';
+import { clientTable } from './clients/table.ts';
+import { journalGate } from './commitGate.ts';
+import { type MasterConfig, masterConfig } from './config.ts';
+import type { Core } from './core.ts';
+import type { ExportList } from './exports/load.ts';
+import { type ImageSaver, saveInHelper } from './image/saver.ts';
+import { committer, metaloggerFollower } from './journaling.ts';
+import { ServicePort } from './listener.ts';
+import { createLocks, type Locks } from './locks/locks.ts';
+import { MetaloggerService } from './metaloggers/service.ts';
+import { portOfService } from './services.ts';
+import { removeSession } from './sessions/openFiles.ts';
+import { SessionRegistry } from './sessions/registry.ts';
+import { type ConfigMessages, loadExports, loadTopology, publicConfigText, reloadExports } from './sideFiles.ts';
+import { loadStatistics, MasterStatistics, OPERATION_KINDS } from './statistics.ts';
+
+const STATISTICS_FILE = 'stats.mfs';
+
+export interface MasterOptions {
+  readonly environment: Environment;
+  /** DATA_PATH. */
+  readonly folder: string;
+  /** mfsmaster.cfg. */
+  readonly config: Config;
+  readonly log: Logger;
+  /** A line for whoever starts the master. Default: the log. */
+  readonly say?: (line: string) => void;
+  /** Reads mfsmaster.cfg again at a reload; undefined: it can't be read, or never changes. */
+  readonly rereadConfig?: () => Config | undefined;
+  /** Options `-a`, `-i` and the number of `-x`. */
+  readonly restore?: boolean;
+  readonly ignoreErrors?: boolean;
+  readonly verbosity?: number;
+  /** Home of the user the master runs as: first emergency place for images. */
+  readonly home?: string;
+  /** How images are made while the master serves. Default: by a helper process. */
+  readonly saveImage?: ImageSaver;
+}
+
+/** A master that serves. */
+export interface RunningMaster {
+  readonly ports: { readonly clients: number; readonly chunkservers: number; readonly metaloggers: number };
+  /** SIGHUP: configuration, exports and topology are read again. */
+  reload(): Promise<void>;
+  /** Lines about the state, for the log. */
+  info(): string[];
+  /** Rotates the changelog and saves an image now, as is done every full hour. */
+  saveImage(): Promise<void>;
+  /** Orderly end: when it resolves, the metadata are stored. */
+  stop(): Promise<void>;
+  /** Ends as a crash would: connections break, nothing is stored beyond what the journal has. */
+  kill(): Promise<void>;
+}
+
+/** Thrown when the master can't start; the operator has been told why. */
+export class MasterStartError extends Error {}
+
+class Master implements RunningMaster {
+  readonly #options: MasterOptions;
+  readonly #core: Core;
+  readonly #journal: Journal;
+  readonly #started: StartedMetadata;
+  readonly #reporter: Reporter;
+  readonly #locks: Locks;
+  readonly #pending: PendingChunkWork;
+  readonly #chunkservers: ChunkServerService;
+  readonly #clients: ClientService;
+  readonly #metaloggers: MetaloggerService;
+  readonly #statistics: MasterStatistics;
+  readonly #clientPort: ServicePort;
+  readonly #metaloggerPort: ServicePort;
+  #background: BackgroundWork | undefined;
+  #chunkSettings: ChunkSettings;
+  #chunkserverPort = 0;
+  #lastStore: LastStore = { time: 0, durationMs: 0, status: 0 };
+  #saving: Promise<void> | undefined;
+  /** The end has begun: connections break without being logged. */
+  #ending = false;
+
+  constructor(
+    options: MasterOptions,
+    parts: {
+      config: MasterConfig;
+      exports: ExportList;
+      settings: ChunkSettings;
+      started: StartedMetadata;
+      journal: Journal;
+      reporter: Reporter;
+    },
+  ) {
+    const { environment, log, folder } = options;
+    const { clock, random, disk, net } = environment;
+    const { journal, started } = parts;
+    const { state } = started;
+    this.#options = options;
+    this.#journal = journal;
+    this.#started = started;
+    this.#reporter = parts.reporter;
+    this.#chunkSettings = parts.settings;
+    const gate = journalGate(journal);
+    const commit = committer(state, journal);
+    this.#chunkservers = new ChunkServerService({
+      state,
+      net,
+      clock,
+      random,
+      log,
+      settings: parts.settings,
+      host: {
+        commit: (entry) => commit(entry, clock.unixSeconds()),
+        afterCommit: (run) => gate.afterCommit(run),
+        flush: () => this.#clients.flush(),
+        chunkLocationsChanged: () => chunkLocationsChanged(this.#clients.clients),
+        metaId: () => state.metaid,
+        configText: (name) => publicConfigText(this.#core.config.file, name),
+      },
+    });
+    const chunks = this.#chunkservers.master;
+    const core: Core = {
+      state,
+      clock,
+      random,
+      log,
+      gate,
+      commit,
+      chunks,
+      sessions: new SessionRegistry(state),
+      dataCache: new DataCacheTable(),
+      reservations: new AppendReservations(),
+      operations: new Float64Array(OPERATION_KINDS),
+      config: parts.config,
+      exports: parts.exports,
+      startedAt: clock.unixSeconds(),
+    };
+    this.#core = core;
+    this.#locks = createLocks(core);
+    this.#pending = new PendingChunkWork(chunks);
+    const traffic: ClientTraffic = { packetsReceived: 0, packetsSent: 0, bytesReceived: 0, bytesSent: 0 };
+    this.#statistics = new MasterStatistics(clock, {
+      operations: core.operations,
+      traffic,
+      chunkCounters: chunks.counters,
+      space: () => chunks.space(),
+    });
+    this.#metaloggers = new MetaloggerService({
+      clock,
+      disk,
+      log,
+      paths: {
+        image: inFolder(folder, BACKUP_NAME),
+        changelog0: inFolder(folder, changelogName('changelog', 0)),
+        changelog1: inFolder(folder, changelogName('changelog', 1)),
+      },
+      nextVersion: journal.nextVersion,
+      keepSeconds: () => this.#core.config.changelogPreserveSeconds,
+      configText: (name) => publicConfigText(this.#core.config.file, name),
+    });
+    journal.follow(metaloggerFollower(this.#metaloggers));
+    const table = clientTable({
+      requests: new Requests(core, this.#locks),
+      pending: this.#pending,
+      finish: (client) => this.#clients.finish(client),
+      removeSession: (session) => removeSession(core, this.#locks, session, clock.unixSeconds()),
+      monitor: {
+        core,
+        clock,
+        statistics: this.#statistics,
+        metaloggers: () => this.#metaloggers.list(),
+        lastStore: () => this.#lastStore,
+        configText: (name) => publicConfigText(this.#core.config.file, name),
+      },
+    });
+    this.#clients = new ClientService({
+      clock,
+      gate,
+      table,
+      log,
+      traffic,
+      onClose: (client) => this.#clientGone(client),
+    });
+    this.#clientPort = new ServicePort(net, log, 'main master server module', (connection) =>
+      this.#clients.accept(connection),
+    );
+    this.#metaloggerPort = new ServicePort(net, log, 'master <-> metaloggers module', (connection) =>
+      this.#metaloggers.accept(connection),
+    );
+    this.#observe(state);
+  }
+
+  get ports(): RunningMaster['ports'] {
+    return {
+      clients: this.#clientPort.port,
+      chunkservers: this.#chunkserverPort,
+      metaloggers: this.#metaloggerPort.port,
+    };
+  }
+
+  /** Makes the opening changes, loads the statistics, opens the ports, and begins with the background work. */
+  async serve(messages: ConfigMessages): Promise<void> {
+    const { clock, random, disk } = this.#options.environment;
+    const { config, state } = this.#core;
+    for (const operation of openingChanges(state, this.#started.renumberEdges, clock, random))
+      this.#core.commit(operation, clock.unixSeconds());
+    const topology = await loadTopology(disk, config, messages);
+    if (topology) this.#chunkservers.master.setTopology(topology);
+    const loaded = await loadStatistics(
+      disk,
+      this.#statisticsPath,
+      this.#statistics.charts,
+      clock.unixSeconds(),
+      this.#options.log,
+    );
+    messages.say(loaded ? 'stats file has been loaded' : 'no charts data file - initializing empty charts');
+    messages.say(await this.#metaloggerPort.open(config.metaloggers));
+    await this.#chunkservers.listen(config.chunkservers);
+    this.#chunkserverPort = config.chunkservers.port;
+    messages.say(`master <-> chunkservers module: listen on ${config.chunkservers.host}:${config.chunkservers.port}`);
+    messages.say(await this.#clientPort.open(config.clients));
+    this.#background = new BackgroundWork(this.#core, this.#locks, {
+      minute: () => this.#statistics.sample(),
+      hour: (hours) => this.#hour(hours),
+      saveStatistics: () => this.#inBackground('statistics', this.#saveStatistics()),
+      flush: () => this.#clients.flush(),
+    });
+  }
+
+  async reload(): Promise<void> {
+    const { environment, log, rereadConfig } = this.#options;
+    const messages: ConfigMessages = { say: (line) => log.info(line), warn: (line) => log.warn(line) };
+    const file = rereadConfig?.();
+    if (file) this.#reconfigure(file, messages);
+    const { config } = this.#core;
+    const exports = await reloadExports(environment.disk, config, messages);
+    if (exports) this.#changeExports(exports);
+    const topology = await loadTopology(environment.disk, config, messages);
+    if (topology) this.#chunkservers.master.setTopology(topology);
+    await this.#metaloggerPort.move(config.metaloggers);
+    await this.#clientPort.move(config.clients);
+    if (config.chunkservers.port !== this.#chunkserverPort) {
+      await this.#chunkservers.relisten(config.chunkservers);
+      this.#chunkserverPort = config.chunkservers.port;
+    }
+  }
+
+  info(): string[] {
+    const { state, sessions } = this.#core;
+    const connected = [...sessions.all()].filter(({ connections }) => connections.size > 0).length;
+    return [
+      `metadata version: ${state.metaversion} ; inodes: ${state.nodes.count} ; chunks: ${state.chunks.count}`,
+      `sessions: ${state.sessions.size} (connected: ${connected}) ; client connections: ${this.#clients.clients.size}`,
+      `changes waiting for the disk: ${this.#journal.nextVersion - 1 - this.#journal.committedVersion}${this.#journal.stalledBy ? ` (${this.#journal.stalledBy})` : ''}`,
+    ];
+  }
+
+  async saveImage(): Promise<void> {
+    await this.#saving;
+    this.#saving = this.#rotateAndSave(true);
+    await this.#saving;
+  }
+
+  async stop(): Promise<void> {
+    const { clock, disk } = this.#options.environment;
+    await this.#end();
+    this.#statistics.sample();
+    await this.#saveStatistics();
+    await this.#saving;
+    if (this.#core.config.changelogSaveMode > 0) await this.#journal.rotate();
+    await this.#journal.close();
+    await storeAtStop(this.#started.state, {
+      clock,
+      disk,
+      folder: this.#options.folder,
+      keepPrevious: this.#core.config.keptImages,
+      emergencyFolders: this.#emergencyFolders,
+      carried: this.#started.carried,
+      report: this.#reporter,
+    });
+  }
+
+  async kill(): Promise<void> {
+    this.#ending = true;
+    await this.#end();
+    await this.#journal.close();
+  }
+
+  /** Closes all ports and connections and stops everything that happens by itself. */
+  async #end(): Promise<void> {
+    const killed = this.#ending;
+    this.#ending = true;
+    this.#background?.stop();
+    // What chunkservers were doing for clients is undone in the metadata before these are stored.
+    if (!killed) for (const client of this.#clients.clients) this.#pending.abandon(client);
+    this.#clients.stop();
+    this.#metaloggers.stop();
+    await this.#clientPort.close();
+    await this.#metaloggerPort.close();
+    await this.#chunkservers.close();
+  }
+
+  get #statisticsPath(): string {
+    return join(this.#options.folder, STATISTICS_FILE);
+  }
+
+  get #emergencyFolders(): string[] {
+    const { home } = this.#options;
+    return [...(home === undefined ? [] : [home]), ...EMERGENCY_FOLDERS];
+  }
+
+  #observe(state: State): void {
+    const { dataCache, reservations } = this.#core;
+    state.observer = {
+      ...silentObserver,
+      ...this.#chunkservers.master.observer,
+      nodeRemoved: (_row, inode) => {
+        dataCache.remove(inode);
+        reservations.drop(inode);
+      },
+    };
+  }
+
+  #clientGone(client: Client): void {
+    if (this.#ending) return;
+    const { sessions, chunks, clock } = this.#core;
+    chunks.dropWaiters(client);
+    this.#pending.abandon(client);
+    const { session } = client;
+    if (session && sessions.detach(session, client) && sessions.find(session.id))
+      this.#core.commit({ op: 'SESDISCONNECTED', sessionid: session.id }, clock.unixSeconds());
+  }
+
+  #reconfigure(file: Config, messages: ConfigMessages): void {
+    const config = masterConfig(file, portOfService, messages.warn);
+    this.#core.config = config;
+    this.#journal.configure({ saveMode: config.changelogSaveMode, backLogs: config.backLogs });
+    this.#chunkSettings = chunkSettings(file, messages.warn, this.#chunkSettings);
+    this.#chunkservers.master.reconfigure(this.#chunkSettings);
+  }
+
+  /** Mounts that were let in by other exports have to register again (spec 00 §5.1). */
+  #changeExports(exports: ExportList): void {
+    this.#core.exports = exports;
+    for (const client of [...this.#clients.clients]) {
+      if (client.kind !== ClientKind.mount || !client.session) continue;
+      const { exportscsum } = this.#core.sessions.stored(client.session.id);
+      if (exportscsum !== exports.checksum) this.#clients.drop(client);
+    }
+  }
+
+  #hour(hours: number): void {
+    if (this.#metaloggers.list().length === 0) this.#options.log.info('no metaloggers connected !!!');
+    if (this.#saving) {
+      this.#options.log.warn('the last metadata save is still running - this one is left out');
+      return;
+    }
+    this.#saving = this.#rotateAndSave(hours % this.#core.config.saveFrequencyHours === 0);
+  }
+
+  /** Begins a new changelog file and, if wanted, makes an image of all before it. Never rejects. */
+  async #rotateAndSave(save: boolean): Promise<void> {
+    const { environment, log, folder, saveImage = saveInHelper } = this.#options;
+    const { clock } = environment;
+    const version = this.#journal.nextVersion;
+    const beganMs = clock.monotonicMs();
+    try {
+      await this.#journal.rotate();
+      if (!save) return;
+      await saveImage({
+        folder,
+        version,
+        keepPrevious: this.#core.config.keptImages,
+        emergencyFolders: this.#emergencyFolders,
+      });
+      this.#lastStore = {
+        time: clock.unixSeconds(),
+        durationMs: Math.round(clock.monotonicMs() - beganMs),
+        status: 0,
+      };
+      log.info(`metadata saved (version: ${version})`);
+    } catch (error) {
+      log.error(`can't save metadata: ${error instanceof Error ? error.message : String(error)}`);
+    } finally {
+      this.#saving = undefined;
+    }
+  }
+
+  async #saveStatistics(): Promise<void> {
+    await this.#options.environment.disk.replaceFile(this.#statisticsPath, this.#statistics.charts.toFile());
+  }
+
+  #inBackground(what: string, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#options.log.error(`can't save ${what}: ${error instanceof Error ? error.message : String(error)}`);
+    });
+  }
+}
+
+/** Loads the metadata and serves (spec 60 §4.2, §4.6). Throws MasterStartError when that is not possible. */
+export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
+  const { environment, folder, log } = options;
+  const { clock, disk, random } = environment;
+  const say = options.say ?? ((line: string) => log.info(line));
+  let serving = false;
+  const warn = (line: string) => {
+    log.warn(line);
+    if (!serving && options.say) options.say(line);
+  };
+  const messages: ConfigMessages = { say, warn };
+  const reporter: Reporter = { info: say, warn, error: warn };
+  const config = masterConfig(options.config, portOfService, warn);
+  const settings = chunkSettings(options.config, warn);
+  const exports = await loadExports(disk, config, messages);
+  if (!exports) throw new MasterStartError('init: exports manager failed !!!');
+  const started = await startMetadata({
+    clock,
+    disk,
+    random,
+    folder,
+    ...(options.home === undefined ? {} : { home: options.home }),
+    restore: options.restore ?? false,
+    ignoreErrors: options.ignoreErrors ?? false,
+    verbosity: options.verbosity ?? 0,
+    keepPrevious: config.keptImages,
+    defaultQuotaGrace: config.quotaGraceSeconds,
+    state: { hashSeed: random.u32() },
+    report: reporter,
+  });
+  say('metadata file has been loaded');
+  const journal = await Journal.open({
+    clock,
+    disk,
+    folder,
+    nextVersion: started.state.metaversion,
+    saveMode: config.changelogSaveMode,
+    backLogs: config.backLogs,
+    report: reporter,
+  });
+  const master = new Master(options, { config, exports, settings, started, journal, reporter });
+  try {
+    await master.serve(messages);
+  } catch (error) {
+    await master.stop();
+    throw error;
+  }
+  serving = true;
+  return master;
+}
