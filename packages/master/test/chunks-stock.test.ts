@@ -2,7 +2,7 @@ import { Status } from '@alces/proto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../../../test/support/until.ts';
 import { clientAddress } from './chunks-support/fileOperations.ts';
-import { StockCluster, serverIp } from './chunks-support/stockChunkservers.ts';
+import { readFrom, StockCluster, serverIp } from './chunks-support/stockChunkservers.ts';
 
 const minute = 60_000;
 
@@ -110,14 +110,14 @@ describe('stock chunkservers', () => {
     await copies(chunkId, 2);
     const [spoilt] = cluster.holders(chunkId);
     cluster.servers[spoilt].spoil(chunkId);
-    // Replication reads a copy; with goal 3 each copy is read sooner or later.
-    await until('no spoilt copy', minute, async () => {
-      cluster.setGoal(inode, 3);
-      await copies(chunkId, 3).catch(() => false);
-      cluster.setGoal(inode, 2);
-      await copies(chunkId, 2).catch(() => false);
-      return cluster.holders(chunkId).every((index) => cluster.servers[index].data(chunkId, 6) === 'whole!');
+    expect(await readFrom(spoilt, chunkId, 1)).toBe(Status.CRC);
+    await until('the replacement', minute, () => {
+      const holders = cluster.holders(chunkId);
+      return holders.length === 2 && holders.every((index) => cluster.servers[index].data(chunkId, 6) === 'whole!');
     });
+    await copies(chunkId, 2);
+    const row = cluster.master.serverList().find(({ ip }) => ip === serverIp(spoilt));
+    expect(row?.errors).toBeGreaterThan(0);
   });
 
   test('a disk marked for removal is emptied to other servers', async () => {

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createState, initializeNewFilesystem, silentObserver } from '@alces/metadata';
 import {
+  CLTOCS_READ,
   CLTOCS_WRITE,
   CLTOCS_WRITE_DATA,
   CLTOCS_WRITE_FINISH,
+  CSTOCL_READ_STATUS,
   CSTOCL_WRITE_STATUS,
   crc32,
   FrameReader,
@@ -253,5 +255,24 @@ function sendThroughChain(outcome: Outcome, data: Buffer): Promise<void> {
       }
     });
     socket.write(CLTOCS_WRITE.encode({ layout: 'protocol1', protocolid: 1, chunkId, version, chain }));
+  });
+}
+
+/** Reads the first block of a chunk from one server, as a mount does, and returns the status at the end. */
+export function readFrom(index: number, chunkId: number, version: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(9422, serverHost(index));
+    const reader = new FrameReader(100_000);
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the chunkserver closed the read')));
+    socket.on('data', (bytes: Buffer) => {
+      reader.push(bytes);
+      for (const { type, payload } of reader) {
+        if (type !== CSTOCL_READ_STATUS.number) continue;
+        resolve(CSTOCL_READ_STATUS.decode(payload).status);
+        socket.destroy();
+      }
+    });
+    socket.write(CLTOCS_READ.encode({ protocolid: 1, chunkId, version, offset: 0, size: 65536 }));
   });
 }
