@@ -109,7 +109,8 @@ export class ChunkJob implements SessionOwner {
     this.#session = undefined;
     this.#context.servers.end(chain[0], end.kind === 'broken' || end.kind === 'stopped');
     const written = this.#index * CHUNK_SIZE + session.acknowledgedEnd;
-    await this.#unlock(chunk, session.acknowledgedCells === 0 ? 0 : Math.max(chunk.fileLength, written));
+    // Only what we wrote: another client may have cut the file since WRITE_CHUNK told its length.
+    await this.#unlock(chunk, session.acknowledgedCells === 0 ? 0 : written);
     await this.#judge(end, session.acknowledgedCells);
   }
 

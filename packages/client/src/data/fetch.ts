@@ -112,6 +112,10 @@ async function transfer(
 ): Promise<void> {
   const before = piece.received;
   await context.readers.take(1);
+  if (piece.cancelled) {
+    context.readers.give(1);
+    return;
+  }
   const server = context.servers.forReading(location.servers);
   context.servers.begin(server);
   const end = await readFrom(context, server, location, piece, connectLimits(tries.count));

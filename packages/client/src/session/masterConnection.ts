@@ -4,7 +4,7 @@ import type { MasterAddress } from '../types.ts';
 
 /** A mount knows no limit (spec 00 §1.3); these are beyond anything a master can mean, listings of huge directories included. */
 const LIMIT_BYTES = 64 << 20;
-const LISTING_LIMIT_BYTES = 0xffff_0000;
+const LISTING_LIMIT_BYTES = 1 << 30;
 
 /** The peer answers, but not as a master of a version we know does; asking again will not help. */
 export class NotAMaster extends Error {
