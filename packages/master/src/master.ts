@@ -237,9 +237,8 @@ class Master implements RunningMaster {
     );
     messages.say(loaded ? 'stats file has been loaded' : 'no charts data file - initializing empty charts');
     messages.say(await this.#metaloggerPort.open(config.metaloggers));
-    await this.#chunkservers.listen(config.chunkservers);
-    this.#chunkserverPort = config.chunkservers.port;
-    messages.say(`master <-> chunkservers module: listen on ${config.chunkservers.host}:${config.chunkservers.port}`);
+    this.#chunkserverPort = await this.#chunkservers.listen(config.chunkservers);
+    messages.say(`master <-> chunkservers module: listen on ${config.chunkservers.host}:${this.#chunkserverPort}`);
     messages.say(await this.#clientPort.open(config.clients));
     this.#background = new BackgroundWork(this.#core, this.#locks, {
       minute: () => this.#statistics.sample(),
@@ -252,6 +251,7 @@ class Master implements RunningMaster {
   async reload(): Promise<void> {
     const { environment, log, rereadConfig } = this.#options;
     const messages: ConfigMessages = { say: (line) => log.info(line), warn: (line) => log.warn(line) };
+    const before = this.#core.config;
     const file = rereadConfig?.();
     if (file) this.#reconfigure(file, messages);
     const { config } = this.#core;
@@ -261,9 +261,25 @@ class Master implements RunningMaster {
     if (topology) this.#chunkservers.master.setTopology(topology);
     await this.#metaloggerPort.move(config.metaloggers);
     await this.#clientPort.move(config.clients);
-    if (config.chunkservers.port !== this.#chunkserverPort) {
-      await this.#chunkservers.relisten(config.chunkservers);
-      this.#chunkserverPort = config.chunkservers.port;
+    await this.#moveChunkservers(before, config);
+  }
+
+  async #moveChunkservers(before: MasterConfig, { chunkservers: to }: MasterConfig): Promise<void> {
+    const { host, port } = before.chunkservers;
+    const { log } = this.#options;
+    if (host === to.host && port === to.port) {
+      log.info(`master <-> chunkservers module: socket address hasn't changed (${host}:${port})`);
+      return;
+    }
+    try {
+      await this.#chunkservers.relisten(to);
+      this.#chunkserverPort = to.port;
+      log.info(`master <-> chunkservers module: socket address has changed, now listen on ${to.host}:${to.port}`);
+    } catch (error) {
+      log.error(
+        { error },
+        `master <-> chunkservers module: can't listen on ${to.host}:${to.port} - the old address stays`,
+      );
     }
   }
 

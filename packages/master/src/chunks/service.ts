@@ -53,8 +53,10 @@ export class ChunkServerService implements LinkOwner {
     this.cancelTick = this.clock.interval(tickMs, () => this.tick());
   }
 
-  async listen(options: ListenOptions): Promise<void> {
+  /** Opens the port; answers its number, which the kernel chooses when it is 0. */
+  async listen(options: ListenOptions): Promise<number> {
     this.listener = await this.net.listen(options, (connection) => this.accept(connection));
+    return this.listener.port;
   }
 
   /** The address to listen on has changed; established connections stay. */
@@ -70,7 +72,7 @@ export class ChunkServerService implements LinkOwner {
     this.cancelSlice?.();
     const { listener } = this;
     this.listener = undefined;
-    for (const link of [...this.links]) link.connection.destroy();
+    for (const link of this.links) link.end();
     this.links.clear();
     this.busy.clear();
     await listener?.close();

@@ -4,6 +4,7 @@ import type { CommitGate } from '../commitGate.ts';
 import { addressNumber } from '../exports/network.ts';
 import type { LiveSession } from '../sessions/registry.ts';
 import { Outbox } from './outbox.ts';
+import type { ClientTraffic } from './service.ts';
 
 /** Kinds of connection, as bits, so that a message can name those on which it is accepted (spec 00 §3). */
 export const ClientKind = { unregistered: 1, mount: 2, tools: 4 } as const;
@@ -23,6 +24,7 @@ export interface ClientOwner {
   markDirty(client: Client): void;
   /** Frames that waited for the journal went to the socket. */
   released(client: Client): void;
+  readonly traffic: ClientTraffic;
 }
 
 /** One TCP connection on the client port: its place in the protocol and its way back. */
@@ -57,7 +59,7 @@ export class Client implements DecodeContext {
     this.lastReadMs = nowMs;
     this.lastWriteMs = nowMs;
     this.#owner = owner;
-    this.outbox = new Outbox(connection, gate, () => owner.released(this));
+    this.outbox = new Outbox(connection, gate, owner.traffic, () => owner.released(this));
     this.reader = new FrameReader(() =>
       this.kind === ClientKind.unregistered ? UNREGISTERED_LIMIT_BYTES : REGISTERED_LIMIT_BYTES,
     );
@@ -102,6 +104,7 @@ export class Client implements DecodeContext {
   }
 
   #added(): void {
+    this.#owner.traffic.packetsSent++;
     if (this.dirty) return;
     this.dirty = true;
     this.#owner.markDirty(this);

@@ -1,6 +1,7 @@
 import type { Message } from '@alces/proto';
 import type { Connection } from '@alces/runtime';
 import type { CommitGate } from '../commitGate.ts';
+import type { ClientTraffic } from './service.ts';
 
 const SLAB_BYTES = 64 * 1024;
 const HEADER_BYTES = 8;
@@ -15,6 +16,7 @@ export class Outbox {
   readonly #connection: Connection;
   readonly #gate: CommitGate;
   readonly #released: () => void;
+  readonly #traffic: ClientTraffic;
   #slab: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
@@ -23,9 +25,10 @@ export class Outbox {
   #closed = false;
 
   /** `released` is called when frames that waited for the journal went on to the connection. */
-  constructor(connection: Connection, gate: CommitGate, released: () => void) {
+  constructor(connection: Connection, gate: CommitGate, traffic: ClientTraffic, released: () => void) {
     this.#connection = connection;
     this.#gate = gate;
+    this.#traffic = traffic;
     this.#released = released;
   }
 
@@ -103,7 +106,9 @@ export class Outbox {
   #write(frames: readonly Buffer[]): void {
     for (const frame of frames) {
       this.#heldBytes -= frame.length;
-      if (!this.#closed) this.#connection.write(frame);
+      if (this.#closed) continue;
+      this.#traffic.bytesSent += frame.length;
+      this.#connection.write(frame);
     }
   }
 }

@@ -2,7 +2,7 @@ import { FrameTooLong } from '@alces/proto';
 import type { Cancel, Clock, Connection, ConnectionHandlers, Logger } from '@alces/runtime';
 import type { CommitGate } from '../commitGate.ts';
 import { formatAddress } from '../exports/network.ts';
-import { Client, ClientKind } from './client.ts';
+import { Client, ClientKind, type ClientOwner } from './client.ts';
 import { type DispatchTable, ProtocolViolation } from './dispatch.ts';
 
 /** A client from which nothing came for longer is dead. */
@@ -36,7 +36,8 @@ export interface ClientTraffic {
 }
 
 /** The connections of the client port: framing, keep-alive, back-pressure, and the order of answers. */
-export class ClientService {
+export class ClientService implements ClientOwner {
+  readonly traffic: ClientTraffic;
   readonly clients = new Set<Client>();
   readonly #options: ClientServiceOptions;
   readonly #cancelTick: Cancel;
@@ -45,6 +46,7 @@ export class ClientService {
 
   constructor(options: ClientServiceOptions) {
     this.#options = options;
+    this.traffic = options.traffic;
     this.#lastTickMs = options.clock.monotonicMs();
     this.#cancelTick = options.clock.interval(TICK_MS, () => this.#tick());
   }
@@ -86,7 +88,6 @@ export class ClientService {
   /** Called by a client that has frames to send; they leave at the end of this turn's work. */
   markDirty(client: Client): void {
     this.#dirty.push(client);
-    this.#options.traffic.packetsSent++;
   }
 
   /** Sends what the work of this turn produced, on all connections. */
