@@ -166,6 +166,15 @@ async function applyChangelogs(task: Task, io: ToolIo, progress: ProgressLine): 
   });
 }
 
+/** A newer image that is there already would be lost. */
+async function refuseOlder({ loaded }: Recovered, target: string): Promise<void> {
+  const present = await checkImage(realDisk, target);
+  if (present.result !== 'ok' || present.version <= loaded.state.metaversion) return;
+  throw new Failure(
+    `${target} exists and is newer (version ${present.version}) than the result (version ${loaded.state.metaversion}) - move it away first`,
+  );
+}
+
 /** Writes the result beside its place and renames it, so that a failure leaves what was there. */
 async function store({ loaded }: Recovered, target: string): Promise<void> {
   const temporary = `${target}.tmp`;
@@ -188,6 +197,7 @@ async function restore(task: Task, target: string, io: ToolIo): Promise<number> 
   const report = reporter(io, progress);
   tellSources(task, recovered, report);
   if (recovered.problem !== undefined) report.error(`${recovered.problem}\nsaving the best possible state`);
+  await refuseOlder(recovered, target);
   await store(recovered, target);
   io.out(`store metadata into file: ${target}\n`);
   return 0;
