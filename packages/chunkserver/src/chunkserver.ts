@@ -312,10 +312,12 @@ class RunningChunkserver implements Chunkserver {
 
   /** Waits until what is being done is done, but not for ever. */
   async #jobsDone(): Promise<void> {
-    const { clock } = this.#options;
-    const endMs = clock.monotonicMs() + JOBS_PATIENCE_MS;
-    while (this.#jobs.active > 0 && clock.monotonicMs() < endMs)
-      await new Promise<void>((resolve) => clock.timeout(10, resolve));
+    let cancel: Cancel = () => {};
+    const patience = new Promise<void>((resolve) => {
+      cancel = this.#options.clock.timeout(JOBS_PATIENCE_MS, resolve);
+    });
+    await Promise.race([this.#jobs.whenIdle(), patience]);
+    cancel();
   }
 }
 

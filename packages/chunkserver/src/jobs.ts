@@ -9,6 +9,7 @@ export class Jobs {
   #limit: number;
   #highest = 0;
   #busy = false;
+  #waiting: (() => void)[] = [];
   /** Called when the server becomes busy or stops being it. */
   readonly #busyChanged: () => void;
 
@@ -38,6 +39,12 @@ export class Jobs {
   end(): void {
     this.#active--;
     this.#watch();
+    if (this.#active === 0) for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Resolves as soon as no job is active. */
+  whenIdle(): Promise<void> {
+    return this.#active === 0 ? Promise.resolve() : new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /** Above three quarters of the limit until half of it is left. */

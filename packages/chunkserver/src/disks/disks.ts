@@ -190,6 +190,8 @@ export class Disks {
     folder.spaceIsStale = true;
     const seconds = ((this.#store.clock.monotonicMs() - startMs) / 1000).toFixed(1);
     this.#store.log.info(`hdd space manager: ${folder.path}: ${folder.chunks} chunks found in ${seconds} s`);
+    // Without waiting for the next second: until then the folder takes no new chunks.
+    if (!this.#stopping) await checkFolder(this.#store, folder);
   }
 
   async #writeMetaId(folder: Folder, metaId: bigint): Promise<void> {
