@@ -215,7 +215,11 @@ describe('the fast start list', () => {
     await stop(running);
     expect(existsSync(`${disk(1)}/.chunkdb`)).toBe(true);
     const listed: string[] = [];
-    const files = { ...realFiles, list: (path: string) => (listed.push(path), realFiles.list(path)) };
+    const list = (path: string) => {
+      listed.push(path);
+      return realFiles.list(path);
+    };
+    const files = { ...realFiles, list };
     const again = await start({ files });
     expect(listed).toEqual([]);
     expect(existsSync(`${disk(1)}/.chunkdb`)).toBe(false);

@@ -115,13 +115,7 @@ export class ActiveChunks {
 
   /** Makes room for one more open file; false when all are busy. */
   reserveFile(): boolean {
-    if (this.#openFiles >= this.#maxOpenFiles) {
-      for (const chunk of this.#chunks.values()) {
-        if (chunk.users > 0 || chunk.fd < 0) continue;
-        this.#close(chunk);
-        break;
-      }
-    }
+    if (this.#openFiles >= this.#maxOpenFiles) this.#closeLeastUsed();
     if (this.#openFiles >= this.#maxOpenFiles) return false;
     this.#openFiles++;
     return true;
@@ -167,12 +161,22 @@ export class ActiveChunks {
     await Promise.all(this.#closing);
   }
 
+  #closeLeastUsed(): void {
+    // Files that are being closed no longer count; when that takes its time, there must not be too many of them.
+    if (this.#closing.size * 4 > this.#maxOpenFiles) return;
+    for (const chunk of this.#chunks.values()) {
+      if (chunk.users > 0 || chunk.fd < 0) continue;
+      this.#close(chunk);
+      return;
+    }
+  }
+
   #close(chunk: ActiveChunk): void {
     const { fd, needsSync } = chunk;
     chunk.fd = -1;
     chunk.needsSync = false;
+    this.#openFiles--;
     const closing = this.#closer(chunk, fd, needsSync && !chunk.gone).then(() => {
-      this.#openFiles--;
       this.#closing.delete(closing);
     });
     this.#closing.add(closing);
