@@ -310,10 +310,7 @@ function archiveFile(
   const slots = nodes.slots.get(row);
   for (let i = nodes.nextUsedSlot(row, 0); i < slots; i = nodes.nextUsedSlot(row, i + 1)) {
     const chunk = chunks.find(nodes.chunkAt(row, i));
-    if (chunk === 0) {
-      continue;
-    }
-    if (chunks.archive.get(chunk) === flag) {
+    if (chunk === 0 || chunks.archive.get(chunk) === flag) {
       counted.unchanged++;
     } else {
       counted.changed++;

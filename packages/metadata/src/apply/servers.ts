@@ -18,6 +18,13 @@ export const CSDB_MAINTENANCE_ON = 4;
 export const CSDB_MAINTENANCE_OFF = 5;
 export const CSDB_MAINTENANCE_TEMPORARY = 6;
 
+/** Maintenance state that an operation sets. */
+const MAINTENANCE_OF: Readonly<Record<number, number>> = {
+  [CSDB_MAINTENANCE_ON]: MAINTENANCE_ON,
+  [CSDB_MAINTENANCE_OFF]: MAINTENANCE_OFF,
+  [CSDB_MAINTENANCE_TEMPORARY]: MAINTENANCE_TEMPORARY,
+};
+
 function csdbop(state: State, _now: number, op: CsdbopOperation): number {
   const { chunkservers } = state;
   if (op.csop === CSDB_ADD) {
@@ -59,19 +66,16 @@ function changeServer(state: State, op: CsdbopOperation, record: ChunkserverReco
       record.port = op.port;
       return true;
     case CSDB_NEW_ID:
-      if (chunkservers.findById(op.arg) !== undefined) {
+      if (op.arg === 0 || chunkservers.findById(op.arg) !== undefined) {
         return false;
       }
       record.csid = op.arg;
       return true;
     case CSDB_MAINTENANCE_ON:
-    case CSDB_MAINTENANCE_TEMPORARY:
-      record.maintenance = op.csop === CSDB_MAINTENANCE_ON ? MAINTENANCE_ON : MAINTENANCE_TEMPORARY;
-      record.maintenanceTimeout = op.arg;
-      return true;
     case CSDB_MAINTENANCE_OFF:
-      record.maintenance = MAINTENANCE_OFF;
-      record.maintenanceTimeout = 0;
+    case CSDB_MAINTENANCE_TEMPORARY:
+      record.maintenance = MAINTENANCE_OF[op.csop];
+      record.maintenanceTimeout = op.arg;
       return true;
     default:
       return false;

@@ -132,7 +132,7 @@ export class ChunkTable {
         best = classId;
         bestCopies = copies;
       } else if (copies === bestCopies) {
-        best = best <= 9 ? classId : copies;
+        best = best <= 9 || copies === 0 ? classId : copies;
       }
     }
     return best;
