@@ -42,6 +42,8 @@ import { MOUNTS_AND_TOOLS, type Requests } from '../requests.ts';
 type SetsclassRequest = FieldsOf<typeof CLTOMA_FUSE_SETSCLASS>;
 
 const NAMED_CLASS = 0xff;
+/** What the stock master logs as source class of a change that is no exchange. */
+const NO_SOURCE = 1;
 /** What fits in the one-byte counts of GETSCLASS and GETEATTR. */
 const LISTED_VALUES = 255;
 
@@ -127,7 +129,7 @@ function classesOf(state: State, request: SetsclassRequest): { srcClass: number;
   }
   const dstClass = state.storageClasses.find(request.newName);
   const exchanges = (request.smode & SetMode.TYPE_MASK) === SetMode.EXCHANGE;
-  const srcClass = exchanges ? state.storageClasses.find(request.oldName ?? Buffer.alloc(0)) : dstClass;
+  const srcClass = exchanges ? state.storageClasses.find(request.oldName ?? Buffer.alloc(0)) : NO_SOURCE;
   return srcClass === 0 || dstClass === 0 ? undefined : { srcClass, dstClass };
 }
 
