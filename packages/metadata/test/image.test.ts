@@ -361,6 +361,21 @@ describe('a damaged image', () => {
     expect(load(named).renumberEdges).toBe(true);
   });
 
+  it('with the target of a symlink too long replaces it as the stock master does', () => {
+    const target = 'x'.repeat(5000);
+    const record = Buffer.concat([
+      node(900, 3),
+      Buffer.from([0, 0, target.length >> 8, target.length & 255]),
+      Buffer.from(target),
+    ]);
+    const image = edit(image1, (section) =>
+      add('EDGE', 18, edge(1, 900, LAST_ID, 'far'))(add('NODE', 1, record)(section)),
+    );
+    const { state, notices } = load(image);
+    expect(notices.join()).toContain('symlink 900 has a target of 5000 bytes');
+    expect(state.nodes.symlink(state.nodes.find(900)).toString()).toBe('... path too long ...');
+  });
+
   it('with names that are too long keeps their ends', () => {
     const long = 'x'.repeat(300);
     const image = edit(image1, (section) =>

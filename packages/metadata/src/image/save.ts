@@ -67,8 +67,8 @@ function encodeChecksums(checksums: ReadonlyMap<string, number>): Buffer {
 }
 
 /**
- * Serializes the state as an image of format 2.0 with all thirteen sections (spec 50 §2, §3). Pieces come out as they fill and
- * can be written while the next is made; the state must not change before the generator is done.
+ * Serializes the state as an image of format 2.0 with all thirteen sections (spec 50 §2, §3). Pieces come out as they fill, and
+ * each must be written before the next is asked for; the state must not change before the generator is done.
  */
 export function* imageChunks(state: State, options: SaveOptions): Generator<ImagePiece, SavedImage, void> {
   const out = new ImageOutput();
@@ -88,7 +88,9 @@ export function imageBytes(state: State, options: SaveOptions): { image: Buffer;
   const writer = imageChunks(state, options);
   const pieces: ImagePiece[] = [];
   let step = writer.next();
-  for (; step.done !== true; step = writer.next()) pieces.push(step.value);
+  for (; step.done !== true; step = writer.next()) {
+    pieces.push({ position: step.value.position, data: Buffer.from(step.value.data) });
+  }
   const image = Buffer.alloc(step.value.lengthBytes);
   for (const { position, data } of pieces) data.copy(image, position);
   return { image, checksums: step.value.checksums };

@@ -18,6 +18,8 @@ import type { EdgeRecord, ImageSink, NodeRecord } from '../records.ts';
 import type { LoadHost } from './host.ts';
 
 const NO_BYTES = new Uint8Array(0);
+/** Stands in place of the target of a symlink that is too long, as in the stock master (without its final NUL). */
+const LONG_TARGET = Buffer.from('... path too long ...', 'latin1');
 const TWO_32 = 0x1_0000_0000;
 
 type NodeSink = Pick<ImageSink, 'nodes' | 'node' | 'freedInodes' | 'freedInode'>;
@@ -41,7 +43,7 @@ export function nodeSink(state: State, host: LoadHost): NodeSink {
     const length = record.pathEnd - record.pathStart;
     if (length <= MAX_SYMLINK_BYTES) return record.bytes.subarray(record.pathStart, record.pathEnd);
     host.notice(`symlink ${record.inode} has a target of ${length} bytes, which is replaced`);
-    return Buffer.from('(path too long, cut !)', 'latin1');
+    return LONG_TARGET;
   }
 
   function fileData(record: NodeRecord): void {

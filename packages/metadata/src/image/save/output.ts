@@ -3,7 +3,7 @@ import { encodeSectionHeader, type SectionTag } from '../format.ts';
 
 /**
  * Bytes of an image and their place in the file. A piece may overwrite 8 bytes of an earlier one (a section's length), or be
- * empty: then the serializer only wants other work to get its turn.
+ * empty: then the serializer only wants other work to get its turn. `data` is valid until the serializer goes on.
  */
 export interface ImagePiece {
   position: number;
@@ -15,7 +15,7 @@ export type ImageWriter<R = void> = Generator<ImagePiece, R, void>;
 
 const NO_BYTES = Buffer.alloc(0);
 /** Size of the pieces; a longer record makes a longer one. */
-const PIECE_BYTES = 256 * 1024;
+const PIECE_BYTES = 128 * 1024;
 
 /** Collects records into pieces, and their checksums for metadata.crc (spec 50 §8.4). */
 export class ImageOutput {
@@ -47,7 +47,8 @@ export class ImageOutput {
     if (this.length > 0) yield { position: this.#base, data: this.bytes.subarray(0, this.length) };
     this.#base += this.length;
     this.length = 0;
-    this.bytes = Buffer.allocUnsafeSlow(Math.max(PIECE_BYTES, lengthBytes));
+    if (lengthBytes <= this.bytes.length) return;
+    this.bytes = Buffer.allocUnsafeSlow(lengthBytes);
     this.view = new DataView(this.bytes.buffer);
   }
 
