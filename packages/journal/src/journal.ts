@@ -121,13 +121,14 @@ export class Journal {
     const { disk, report } = options;
     const { path } = journal.#segment;
     if (await disk.exists(path)) {
-      const { first, last } = await inspectChangelog(disk, path);
-      if (first !== 0 && last !== options.nextVersion - 1) {
-        report.info(`${path} ends with change ${last}, the next one is ${options.nextVersion} - starting a new file`);
+      const { last } = await inspectChangelog(disk, path);
+      const torn = await journal.#segment.open();
+      if (torn !== undefined) report.warn(`${path}: unfinished last line of ${torn.lengthBytes} bytes cut off`);
+      if (!journal.#segment.isEmpty && last !== options.nextVersion - 1) {
+        const end = last === 0 ? '???' : last;
+        report.info(`${path} ends with change ${end}, the next one is ${options.nextVersion} - starting a new file`);
+        await journal.#segment.close();
         await rotateFiles(disk, options.folder, journal.#family, journal.#settings.backLogs);
-      } else {
-        const torn = await journal.#segment.open();
-        if (torn !== undefined) report.warn(`${path}: unfinished last line of ${torn.lengthBytes} bytes cut off`);
       }
     }
     return journal;

@@ -48,11 +48,12 @@ export class Segment {
     this.path = path;
   }
 
-  get isOpen(): boolean {
-    return this.#file !== undefined;
+  /** There is no whole line in the open file. */
+  get isEmpty(): boolean {
+    return this.#length === 0;
   }
 
-  /** Opens or creates the file. Returns the torn tail that it had, which is cut off with the next append. */
+  /** Opens or creates the file, and cuts off a torn tail, which is returned. If that fails, the next append tries it again. */
   async open(): Promise<TornTail | undefined> {
     const file = await this.#disk.open(this.path, 'append');
     try {
@@ -62,6 +63,7 @@ export class Segment {
       this.#length = torn?.position ?? size;
       this.#dirty = torn !== undefined;
       this.#nameUnsafe = size === 0;
+      if (torn !== undefined) await this.#cut(file).catch(() => undefined);
       return torn;
     } catch (error) {
       await file.close();
@@ -76,14 +78,17 @@ export class Segment {
   async append(lines: Buffer, sync: boolean): Promise<void> {
     if (this.#file === undefined) await this.open();
     const file = this.#file!;
-    if (this.#dirty) {
-      await file.truncate(this.#length);
-      this.#dirty = false;
-    }
+    if (this.#dirty) await this.#cut(file);
     this.#dirty = true;
     await file.write(this.#length, [lines]);
     if (sync) await this.#sync(file);
     this.#length += lines.length;
+    this.#dirty = false;
+  }
+
+  /** Cuts the file back to its whole lines. */
+  async #cut(file: DiskFile): Promise<void> {
+    await file.truncate(this.#length);
     this.#dirty = false;
   }
 
@@ -98,10 +103,7 @@ export class Segment {
   async close(): Promise<void> {
     const file = this.#file;
     if (file === undefined) return;
-    if (this.#dirty) {
-      await file.truncate(this.#length);
-      this.#dirty = false;
-    }
+    if (this.#dirty) await this.#cut(file);
     await this.#sync(file);
     this.#file = undefined;
     await file.close();

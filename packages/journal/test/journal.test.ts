@@ -160,7 +160,7 @@ describe('opening', () => {
     ['a step back', 1],
   ])('begins a new file at %s', (_what, nextVersion) =>
     inFolder(async (folder) => {
-      folder.write('changelog.0.mfs', accessLine(1, 1) + accessLine(2, 2));
+      folder.write('changelog.0.mfs', `${accessLine(1, 1)}${accessLine(2, 2)}3: torn`);
       const journal = await openJournal(folder, { nextVersion });
       journal.append(nextVersion, access(9));
       await journal.close();
@@ -170,6 +170,24 @@ describe('opening', () => {
       });
     }),
   );
+
+  it('begins a new file behind one that it does not understand', () =>
+    inFolder(async (folder) => {
+      folder.write('changelog.0.mfs', 'what is this?\n');
+      const journal = await openJournal(folder, { nextVersion: 5 });
+      journal.append(5, access(5));
+      await journal.close();
+      expect(folder.contents()).toEqual({ 'changelog.0.mfs': accessLine(5, 5), 'changelog.1.mfs': 'what is this?\n' });
+    }));
+
+  it('goes on in a file that has nothing but a torn line', () =>
+    inFolder(async (folder) => {
+      folder.write('changelog.0.mfs', '5: 179').write('changelog.1.mfs', accessLine(4, 4));
+      const journal = await openJournal(folder, { nextVersion: 5 });
+      journal.append(5, access(5));
+      await journal.close();
+      expect(folder.contents()).toEqual({ 'changelog.0.mfs': accessLine(5, 5), 'changelog.1.mfs': accessLine(4, 4) });
+    }));
 
   it('cuts a torn line off', () =>
     inFolder(async (folder) => {
