@@ -62,6 +62,8 @@ export class Namespace {
           resolve({ status: typeof error?.code === 'number' ? error.code : error ? 128 : 0, stdout, stderr });
         },
       );
+      // A program may end without reading what it is given.
+      child.stdin?.on('error', () => {});
       child.stdin?.end(options.input ?? '');
     });
   }
