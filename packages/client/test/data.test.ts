@@ -281,6 +281,47 @@ describe('several clients', () => {
     await one.unlink('/watched');
   });
 
+  it('forget what they read ahead when another one writes it', async () => {
+    await one.writeFile('/ahead', Buffer.alloc(MIB, 1));
+    const reader = await two.open('/ahead');
+    await readAt(reader, 0, 4096);
+    const writer = await one.open('/ahead', 'r+');
+    await writer.write(Buffer.alloc(10, 2), 500_000);
+    await writer.sync();
+    await until('the new bytes', 5000, async () => (await readAt(reader, 500_000, 10))[9] === 2);
+    await writer.close();
+    await reader.close();
+    await one.unlink('/ahead');
+  });
+
+  it('learn the new length when reading beyond the old one', async () => {
+    await one.writeFile('/grows', 'old');
+    const { ino } = await two.stat('/grows');
+    const reader = await two.open('/grows');
+    const io = two.data.open({ inode: ino, length: 3 });
+    const writer = await one.open('/grows', 'r+');
+    await writer.write(' and new', 3);
+    await writer.close();
+    await until('the new bytes', 5000, async () => Buffer.concat(await io.read(0, 100)).toString() === 'old and new');
+    await io.close();
+    await reader.close();
+    await one.unlink('/grows');
+  });
+
+  it('see zeros where another one cut and extended the file', async () => {
+    await one.writeFile('/recut', Buffer.alloc(200_000, 5));
+    const reader = await two.open('/recut', 'r+');
+    await readAt(reader, 0, 10);
+    await one.truncate('/recut', 0);
+    await one.truncate('/recut', 300_000);
+    await until('the zeros', 5000, async () => (await readAt(reader, 0, 300_000)).equals(Buffer.alloc(300_000)));
+    await reader.truncate(0);
+    await reader.truncate(1000);
+    expect((await readAt(reader, 0, 2000)).equals(Buffer.alloc(1000))).toBe(true);
+    await reader.close();
+    await one.unlink('/recut');
+  });
+
   it('read what was written and closed, also through the stock mount and back', async () => {
     for (let round = 0; round < 5; round++) {
       await one.writeFile('/pingpong', `round ${round} `);
@@ -299,6 +340,29 @@ describe('several clients', () => {
     await file.write('STILL', 0);
     expect(String(await readAt(file, 0, 20))).toBe('STILL here');
     await file.close();
+  });
+});
+
+describe('one client with several handles', () => {
+  it('cuts after what was written before, and writes after what it cut', async () => {
+    for (let round = 0; round < 20; round++) {
+      const a = await one.open('/order', 'w+');
+      const b = await one.open('/order', 'r+');
+      const steps = [
+        a.write(Buffer.alloc(100_000, 1), 0),
+        b.truncate(50_000),
+        a.write(Buffer.alloc(10, 2), 60_000),
+        b.truncate(70_000),
+      ];
+      await Promise.all(steps);
+      const expected = Buffer.alloc(70_000);
+      expected.fill(1, 0, 50_000);
+      expected.fill(2, 60_000, 60_010);
+      expect((await readAt(b, 0, 100_000)).equals(expected)).toBe(true);
+      await a.close();
+      await b.close();
+    }
+    await one.unlink('/order');
   });
 });
 

@@ -154,6 +154,16 @@ describe('a chunkserver that answers a READ with', () => {
     expect(bad.connections).toBe(3);
   });
 
+  it('garbage is left for the servers that the master names next', async () => {
+    servers = [bad];
+    bad.handle = ({ socket }) => {
+      servers = [good];
+      socket.write(encodeFrame(4711));
+    };
+    expect((await readAll()).equals(CONTENT)).toBe(true);
+    expect(bad.connections).toBe(1);
+  });
+
   it('NOTDONE is asked again, without counting', async () => {
     servers = [good];
     let refusals = 4;

@@ -38,6 +38,7 @@ export class FileData {
   #lengthUncertain = false;
   #asksLength: Promise<void> | undefined;
   #flushes = 0;
+  #lastAction: Promise<void> = Promise.resolve();
   #gate: PromiseWithResolvers<void> | undefined;
 
   constructor(context: DataContext, inode: number, length: number) {
@@ -187,12 +188,19 @@ export class FileData {
     });
   }
 
-  /** Flushes everything, then runs `action` while nothing is written. */
+  /** Flushes everything, then runs `action` while nothing is written; one action after another. */
   exclusively<T>(action: () => Promise<T>): Promise<T> {
-    return this.#holdingWrites(async () => {
+    const previous = this.#lastAction;
+    const run = this.#holdingWrites(async () => {
+      await previous;
       await this.flush();
       return action();
     });
+    this.#lastAction = run.then(
+      () => {},
+      () => {},
+    );
+    return run;
   }
 
   /** Writers wait for this before they add data. */
