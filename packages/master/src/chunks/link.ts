@@ -1,5 +1,5 @@
 import { type Frame, FrameReader, FrameTooLong } from '@alces/proto';
-import type { Connection } from '@alces/runtime';
+import type { Cancel, Clock, Connection } from '@alces/runtime';
 import { addressNumber, formatAddress } from '../exports/network.ts';
 import type { ChunkServer, ServerLink } from './servers.ts';
 
@@ -43,6 +43,7 @@ export class Link implements ServerLink {
   private lastReadMs: number;
   private lastWriteMs: number;
   private acknowledged = false;
+  private cancelLater: Cancel | undefined;
   private ended = false;
   private closed = false;
   private paused = false;
@@ -71,13 +72,24 @@ export class Link implements ServerLink {
     });
   }
 
+  /** Sends the answer to BEGIN after a while (`ChunkMaster.settlingMs`). */
+  sendLater(frame: Buffer, clock: Clock, delayMs: number): void {
+    this.cancelLater = clock.timeout(delayMs, () => this.send(frame));
+  }
+
   /** Closes at once; what waits is thrown away. */
   close(): void {
     if (this.closed) return;
+    this.end();
+    this.owner.gone(this);
+  }
+
+  /** As `close`, when nobody needs to know. */
+  end(): void {
     this.closed = true;
     this.waiting.length = 0;
+    this.cancelLater?.();
     this.connection.destroy();
-    this.owner.gone(this);
   }
 
   // --- incoming ----------------------------------------------------------------------------------------------------

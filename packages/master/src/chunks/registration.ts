@@ -71,7 +71,7 @@ function begin(master: ChunkMaster, link: Link, message: Begin): void {
 function answer(master: ChunkMaster, link: Link, ack: Buffer, ip: number, port: number): void {
   const waitMs = master.settlingMs(ip, port);
   if (waitMs === 0) link.send(ack);
-  else master.world.clock.timeout(waitMs, () => link.send(ack));
+  else link.sendLater(ack, master.world.clock, waitMs);
 }
 
 function begin50(master: ChunkMaster, link: Link, message: Begin50): void {
