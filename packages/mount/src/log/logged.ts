@@ -1,15 +1,10 @@
-import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
 import type { Operations, Request } from '@alces/fuse';
+import { errnoText } from '../errors.ts';
 import type { Counter, Statistics } from '../statistics.ts';
 import { HEADS, resultText } from './describe.ts';
 import type { OperationLog } from './operationLog.ts';
 
 type Run = (request: Request, ...args: unknown[]) => unknown;
-
-function errnoText(errno: number): string {
-  const message = getSystemErrorMessage(-errno) ?? 'unknown error';
-  return `${getSystemErrorName(-errno)} (${message.charAt(0).toUpperCase()}${message.slice(1)})`;
-}
 
 function outcomeText(request: Request, outcome: unknown, name: string, args: readonly unknown[]): string {
   if (typeof outcome === 'number' && outcome !== 0) return errnoText(outcome);

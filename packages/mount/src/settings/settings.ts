@@ -1,6 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SugidClearMode } from '@alces/proto';
+import { errnoText } from '../errors.ts';
 import type { CommandLine } from './commandLine.ts';
 import { parsePreferredLabels } from './labels.ts';
 import type { OptionName, OptionValues } from './options.ts';
@@ -134,11 +135,11 @@ export function checkMountpoint(given: string | undefined, nonEmpty: boolean): s
     if (!nonEmpty && readdirSync(path).length > 0) throw new UsageError(`mountpoint '${path}' is not empty`);
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code, errno = 0 } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') {
       throw new UsageError(`fuse: bad mount point \`${given}': No such file or directory`, { hint: true });
     }
-    throw new UsageError(`stat mountpoint '${path}': ${message}`);
+    throw new UsageError(`stat mountpoint '${path}': ${errnoText(-errno)}`);
   }
   return path;
 }
