@@ -20,6 +20,12 @@ export interface RegisteredConnection {
   readonly parameters: SessionParameters;
 }
 
+/** A connection to the session; `parameters` if it was registered anew. */
+interface Attempt {
+  readonly connection: MasterConnection;
+  readonly parameters: SessionParameters | undefined;
+}
+
 export interface Reconnected {
   /** `parameters` are given if the session was registered anew (with its old id, or as a new one). */
   connected(connection: MasterConnection, parameters: SessionParameters | undefined): void;
@@ -81,10 +87,11 @@ export class Connector {
   again(session: KnownSession | undefined, result: Reconnected): void {
     const run = async (): Promise<void> => {
       for (let attempt = 0; !this.#stopped; attempt++) {
-        try {
-          if (await this.#attempt(attempt, session, result)) return;
-        } catch {
-          // Unreachable, silent, or it refused: the next attempt may find another master there.
+        const outcome = await this.#attempt(attempt, session);
+        if (outcome === 'otherFileSystem') result.sessionLost();
+        else if (outcome !== undefined) {
+          this.#report(outcome, result);
+          return;
         }
         await this.#pause(attempt);
       }
@@ -97,28 +104,37 @@ export class Connector {
     this.#cancelPause?.();
   }
 
-  async #attempt(attempt: number, session: KnownSession | undefined, result: Reconnected): Promise<boolean> {
-    if (session === undefined) {
-      const { connection, parameters } = await this.#register(attempt, undefined);
-      return this.#report(connection, parameters, result);
-    }
-    const connection = await this.#open(attempt);
-    const answer = await reconnectSession(connection, session);
-    if (answer === 'ok') return this.#report(connection, undefined, result);
-    connection.destroy();
-    const renewed = await this.#register(attempt, answer === 'registerAgain' ? session : undefined);
-    if (session.metaId !== 0n && renewed.parameters.metaId !== session.metaId) {
+  /** Undefined: unreachable, silent, or it refused; the next attempt may find another master there. */
+  async #attempt(attempt: number, session: KnownSession | undefined): Promise<Attempt | 'otherFileSystem' | undefined> {
+    try {
+      if (session === undefined) return await this.#register(attempt, undefined);
+      const answer = await this.#reconnect(attempt, session);
+      if (typeof answer === 'object') return answer;
+      const renewed = await this.#register(attempt, answer === 'registerAgain' ? session : undefined);
+      if (session.metaId === 0n || renewed.parameters.metaId === session.metaId) return renewed;
       renewed.connection.destroy();
-      result.sessionLost();
-      return false;
+      return 'otherFileSystem';
+    } catch {
+      return undefined;
     }
-    return this.#report(renewed.connection, renewed.parameters, result);
   }
 
-  #report(connection: MasterConnection, parameters: SessionParameters | undefined, result: Reconnected): boolean {
+  async #reconnect(attempt: number, session: KnownSession): Promise<Attempt | 'registerAgain' | 'lost'> {
+    const connection = await this.#open(attempt);
+    try {
+      const answer = await reconnectSession(connection, session);
+      if (answer === 'ok') return { connection, parameters: undefined };
+      connection.destroy();
+      return answer;
+    } catch (error) {
+      connection.destroy();
+      throw error;
+    }
+  }
+
+  #report({ connection, parameters }: Attempt, result: Reconnected): void {
     if (this.#stopped) connection.destroy();
     else result.connected(connection, parameters);
-    return true;
   }
 
   async #register(attempt: number, session: KnownSession | undefined): Promise<RegisteredConnection> {

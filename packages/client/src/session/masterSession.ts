@@ -15,6 +15,7 @@ import { remainingPatience } from '../retry.ts';
 import type { MasterAddress, SessionListener, SessionParameters, SessionState } from '../types.ts';
 import type { Connector } from './connector.ts';
 import { FileTimes } from './fileTimes.ts';
+import { MasterClock } from './masterClock.ts';
 import type { MasterConnection } from './masterConnection.ts';
 import { dispatchNotification } from './notifications.ts';
 import { OpenInodes } from './openInodes.ts';
@@ -24,11 +25,10 @@ import { closeSession } from './registration.ts';
 
 const TICK_MS = 1000;
 const NOP_AFTER_MS = 2000;
+const STALL_MS = 3000;
 const TIME_SYNC_TICKS = 60;
 const SUSTAINED_TICKS = 61;
 const CLOSE_LIMIT_MS = 500;
-/** Half a round trip longer than this says nothing about the clock. */
-const MAX_HALF_TRIP_US = 50_000;
 
 export interface SessionSettings {
   readonly ioRetries: number;
@@ -46,6 +46,7 @@ export class Session implements MasterSession {
   readonly #listeners = new Set<SessionListener>();
   readonly #inodes = new OpenInodes((inode) => this.#tell((listener) => listener.inodeForgotten?.(inode)));
   readonly #times = new FileTimes();
+  readonly #masterClock: MasterClock;
   #outbox = new Outbox();
   #flushScheduled = false;
   #connection: MasterConnection | undefined;
@@ -53,13 +54,13 @@ export class Session implements MasterSession {
   #parameters: SessionParameters | undefined;
   #address: MasterAddress | undefined;
   #ticks = 0;
+  #tickedAtMs = 0;
   #stopTicks: Cancel | undefined;
-  #clockOffsetUs = 0;
-  #timeAskedAtMs = 0;
   #sustainedDue = false;
 
   constructor(connector: Connector, settings: SessionSettings, clock: Clock) {
     this.#clock = clock;
+    this.#masterClock = new MasterClock(clock);
     this.#connector = connector;
     this.#settings = settings;
   }
@@ -100,7 +101,7 @@ export class Session implements MasterSession {
   }
 
   masterTimeMicroseconds(): number {
-    return this.#clock.wallMs() * 1000 + this.#clockOffsetUs;
+    return this.#masterClock.nowUs();
   }
 
   listen(listener: SessionListener): () => void {
@@ -125,11 +126,11 @@ export class Session implements MasterSession {
   }
 
   noteRead(inode: number): void {
-    this.#times.noteRead(inode, this.#masterSeconds());
+    this.#times.noteRead(inode, this.#masterClock.seconds());
   }
 
   noteWrite(inode: number): void {
-    this.#times.noteWrite(inode, this.#masterSeconds());
+    this.#times.noteWrite(inode, this.#masterClock.seconds());
   }
 
   pendingTimes(inode: number): { readonly atime: number; readonly mtime: number } {
@@ -203,10 +204,6 @@ export class Session implements MasterSession {
     for (const pending of this.#pending.inOrder()) this.#fail(pending, 'session closed');
   }
 
-  #masterSeconds(): number {
-    return Math.floor(this.masterTimeMicroseconds() / 1_000_000);
-  }
-
   #tell(what: (listener: SessionListener) => void): void {
     for (const listener of this.#listeners) what(listener);
   }
@@ -219,16 +216,17 @@ export class Session implements MasterSession {
     reject: Pending['reject'],
   ): void {
     const { timeoutMs, ioRetries } = this.#settings;
-    let deadline = Number.POSITIVE_INFINITY;
-    if (timeoutMs > 0) deadline = this.#clock.monotonicMs() + timeoutMs;
+    const now = this.#clock.monotonicMs();
+    const deadline = timeoutMs > 0 ? now + timeoutMs : Number.POSITIVE_INFINITY;
+    let patienceEnd = Number.POSITIVE_INFINITY;
     if (this.#connection === undefined) {
-      deadline = Math.min(deadline, this.#clock.monotonicMs() + remainingPatience(1, ioRetries));
+      patienceEnd = now + remainingPatience(1, ioRetries);
       // It goes out with all that wait, once there is a connection.
       this.#outbox.take();
     } else {
       this.#scheduleFlush();
     }
-    this.#pending.add(id, frame, reply, deliver, reject, deadline);
+    this.#pending.add(id, frame, reply, deliver, reject, deadline, patienceEnd);
   }
 
   #scheduleFlush(): void {
@@ -264,7 +262,7 @@ export class Session implements MasterSession {
     if (payload.length < 4) throw new Error(`message ${type} of ${payload.length} bytes`);
     const id = payload.readUInt32BE(0);
     if (id === 0) {
-      if (!dispatchNotification(frame, this.#listeners, (timeUs) => this.#timeAnswered(timeUs))) {
+      if (!dispatchNotification(frame, this.#listeners, (timeUs) => this.#masterClock.answered(timeUs))) {
         throw new Error(`unexpected message ${type} of ${payload.length} bytes`);
       }
       return;
@@ -281,12 +279,6 @@ export class Session implements MasterSession {
     if (!pending.abandoned) pending.resolve(type, payload);
   }
 
-  #timeAnswered(timeUs: number): void {
-    const halfTripUs = ((this.#clock.monotonicMs() - this.#timeAskedAtMs) * 1000) / 2;
-    const now = timeUs + (halfTripUs > MAX_HALF_TRIP_US ? 0 : halfTripUs);
-    this.#clockOffsetUs = now - this.#clock.wallMs() * 1000;
-  }
-
   /** Takes over a registered connection. */
   #adopt(connection: MasterConnection, parameters: SessionParameters | undefined): void {
     const replaced = this.#parameters !== undefined && parameters?.sessionId !== this.#parameters.sessionId;
@@ -299,7 +291,7 @@ export class Session implements MasterSession {
     if (this.#connection !== connection) return;
     this.#announce();
     for (const pending of this.#pending.inOrder()) {
-      pending.deadlineMs = this.#settings.timeoutMs > 0 ? pending.deadlineMs : Number.POSITIVE_INFINITY;
+      pending.patienceEndMs = Number.POSITIVE_INFINITY;
       this.#outbox.addBytes(pending.frame);
     }
     this.#flush();
@@ -317,7 +309,7 @@ export class Session implements MasterSession {
   }
 
   #askTime(): void {
-    this.#timeAskedAtMs = this.#clock.monotonicMs();
+    this.#masterClock.asked();
     this.#outbox.add(CLTOMA_FUSE_TIME_SYNC, { msgid: 0 });
   }
 
@@ -355,7 +347,7 @@ export class Session implements MasterSession {
     pending.tries++;
     if (pending.abandoned) this.#pending.remove(pending);
     else if (pending.tries > this.#settings.ioRetries) this.#fail(pending, 'connection to the master lost too often');
-    else pending.deadlineMs = Math.min(pending.deadlineMs, now + patience);
+    else pending.patienceEndMs = now + patience;
   }
 
   #fail(pending: Pending, reason: string): void {
@@ -377,8 +369,14 @@ export class Session implements MasterSession {
     const now = this.#clock.monotonicMs();
     this.#expire(now);
     const connection = this.#connection;
-    if (connection === undefined) return;
-    if (now - connection.receivedAtMs > this.#settings.silenceMs) {
+    if (connection === undefined) {
+      this.#tickedAtMs = now;
+      return;
+    }
+    // If this process itself stood still, what came meanwhile has not been read yet.
+    const stoodStill = now - this.#tickedAtMs > STALL_MS;
+    this.#tickedAtMs = now;
+    if (!stoodStill && now - connection.receivedAtMs > this.#settings.silenceMs) {
       this.#disconnect(new Error('nothing came from the master for too long'));
       return;
     }
@@ -394,7 +392,7 @@ export class Session implements MasterSession {
   #expire(now: number): void {
     if (this.#connection !== undefined && this.#settings.timeoutMs === 0) return;
     for (const pending of this.#pending.inOrder()) {
-      if (pending.deadlineMs > now || pending.abandoned) continue;
+      if (Math.min(pending.deadlineMs, pending.patienceEndMs) > now || pending.abandoned) continue;
       if (this.#connection === undefined) {
         this.#fail(pending, 'no connection to the master');
       } else {

@@ -13,8 +13,10 @@ export interface Pending {
   readonly sequence: number;
   /** Times it was sent on a connection that then broke, or could not be sent. */
   tries: number;
-  /** Monotonic time at which it fails. */
-  deadlineMs: number;
+  /** Monotonic time at which it fails if no answer came. */
+  readonly deadlineMs: number;
+  /** Monotonic time at which it fails if there is still no connection. */
+  patienceEndMs: number;
   /** Nobody waits any more, but the answer may still come. */
   abandoned: boolean;
 }
@@ -45,11 +47,13 @@ export class PendingRequests {
     resolve: Pending['resolve'],
     reject: Pending['reject'],
     deadlineMs: number,
+    patienceEndMs: number,
   ): Pending {
     if (id === this.#byId.length) this.#byId.push(undefined);
     else this.#free.pop();
     const sequence = this.#sequence++;
-    const pending = { id, frame, reply, resolve, reject, sequence, tries: 1, deadlineMs, abandoned: false };
+    const times = { deadlineMs, patienceEndMs, tries: 1 };
+    const pending = { id, frame, reply, resolve, reject, sequence, ...times, abandoned: false };
     this.#byId[id] = pending;
     this.#count++;
     return pending;
