@@ -1,11 +1,14 @@
 import { CHUNK_SIZE } from '@alces/proto';
+import type { Clock } from '@alces/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Piece } from '../src/data/piece.ts';
 import { firstGap, pieceEnd, ReadPattern } from '../src/data/readPlan.ts';
+import { Ticker } from '../src/data/ticker.ts';
 import { connectLimits, pauseAfterTransfer, pauseAfterTry, remainingPatience } from '../src/retry.ts';
 import { FileTimes } from '../src/session/fileTimes.ts';
 import { OpenInodes } from '../src/session/openInodes.ts';
+import { Standstill } from '../src/standstill.ts';
 
 const MIB = 1 << 20;
 
@@ -84,6 +87,36 @@ describe('pauses', () => {
     expect(remainingPatience(1, 5)).toBe(5 + 10 * 300);
     expect(connectLimits(0)).toEqual([200, 300]);
     expect(connectLimits(9)).toHaveLength(10);
+  });
+});
+
+describe('a standstill of the process', () => {
+  const clock = (times: { now: number; tick: () => void }): Clock => ({
+    wallMs: () => times.now,
+    monotonicMs: () => times.now,
+    unixSeconds: () => 0,
+    timeout: () => () => {},
+    interval(_periodMs, run) {
+      times.tick = run;
+      return () => {};
+    },
+  });
+
+  it('makes the ticker wait for the next turn, in which what arrived has been read', () => {
+    const times = { now: 1000, tick: () => {} };
+    const ticker = new Ticker(clock(times));
+    const ticks: number[] = [];
+    ticker.add({ tick: (now) => ticks.push(now) });
+    for (const now of [1025, 1050, 9000, 9025]) {
+      times.now = now;
+      times.tick();
+    }
+    expect(ticks).toEqual([1025, 1050, 9025]);
+  });
+
+  it('is a longer time between two looks', () => {
+    const standstill = new Standstill(100, 0);
+    expect([50, 150, 300, 310].map((now) => standstill.happened(now))).toEqual([false, false, true, false]);
   });
 });
 

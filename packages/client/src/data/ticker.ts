@@ -1,8 +1,8 @@
 import type { Cancel, Clock } from '@alces/runtime';
+import { Standstill } from '../standstill.ts';
 
 const PERIOD_MS = 25;
-/** After a longer break this process itself stood still, and what came meanwhile has not been read yet. */
-const STALL_MS = 500;
+const STANDSTILL_MS = 500;
 
 export interface Ticking {
   tick(nowMs: number): void;
@@ -13,16 +13,17 @@ export class Ticker {
   readonly #clock: Clock;
   readonly #members = new Set<Ticking>();
   #stop: Cancel | undefined;
-  #tickedAtMs = 0;
+  #standstill: Standstill;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#standstill = new Standstill(STANDSTILL_MS, clock.monotonicMs());
   }
 
   add(member: Ticking): void {
     this.#members.add(member);
     if (this.#stop !== undefined) return;
-    this.#tickedAtMs = this.#clock.monotonicMs();
+    this.#standstill = new Standstill(STANDSTILL_MS, this.#clock.monotonicMs());
     this.#stop = this.#clock.interval(PERIOD_MS, () => this.#tick());
   }
 
@@ -35,9 +36,7 @@ export class Ticker {
 
   #tick(): void {
     const now = this.#clock.monotonicMs();
-    const stoodStill = now - this.#tickedAtMs > STALL_MS;
-    this.#tickedAtMs = now;
-    if (stoodStill) return;
+    if (this.#standstill.happened(now)) return;
     for (const member of [...this.#members]) if (this.#members.has(member)) member.tick(now);
   }
 }

@@ -12,6 +12,7 @@ import type { Cancel, Clock } from '@alces/runtime';
 import type { Answer, MasterSession, WithoutId } from '../contracts.ts';
 import { ioError, MfsError, statusError } from '../errors.ts';
 import { remainingPatience } from '../retry.ts';
+import { Standstill } from '../standstill.ts';
 import type { MasterAddress, SessionListener, SessionParameters, SessionState } from '../types.ts';
 import type { Connector } from './connector.ts';
 import { FileTimes } from './fileTimes.ts';
@@ -25,7 +26,7 @@ import { closeSession } from './registration.ts';
 
 const TICK_MS = 1000;
 const NOP_AFTER_MS = 2000;
-const STALL_MS = 3000;
+const STANDSTILL_MS = 3000;
 const TIME_SYNC_TICKS = 60;
 const SUSTAINED_TICKS = 61;
 const CLOSE_LIMIT_MS = 500;
@@ -54,13 +55,14 @@ export class Session implements MasterSession {
   #parameters: SessionParameters | undefined;
   #address: MasterAddress | undefined;
   #ticks = 0;
-  #tickedAtMs = 0;
+  readonly #standstill: Standstill;
   #stopTicks: Cancel | undefined;
   #sustainedDue = false;
 
   constructor(connector: Connector, settings: SessionSettings, clock: Clock) {
     this.#clock = clock;
     this.#masterClock = new MasterClock(clock);
+    this.#standstill = new Standstill(STANDSTILL_MS, clock.monotonicMs());
     this.#connector = connector;
     this.#settings = settings;
   }
@@ -369,13 +371,8 @@ export class Session implements MasterSession {
     const now = this.#clock.monotonicMs();
     this.#expire(now);
     const connection = this.#connection;
-    if (connection === undefined) {
-      this.#tickedAtMs = now;
-      return;
-    }
-    // If this process itself stood still, what came meanwhile has not been read yet.
-    const stoodStill = now - this.#tickedAtMs > STALL_MS;
-    this.#tickedAtMs = now;
+    const stoodStill = this.#standstill.happened(now);
+    if (connection === undefined) return;
     if (!stoodStill && now - connection.receivedAtMs > this.#settings.silenceMs) {
       this.#disconnect(new Error('nothing came from the master for too long'));
       return;
