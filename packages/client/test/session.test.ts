@@ -10,7 +10,7 @@ let stock: StockCluster;
 const open: MasterSession[] = [];
 
 beforeAll(async () => {
-  stock = await startStock({ chunkservers: ['stock'], exports: EXPORTS });
+  stock = await startStock({ exports: EXPORTS });
 });
 
 afterAll(async () => {
