@@ -105,7 +105,7 @@ describe('stock chunkservers', () => {
     expect(cluster.master.serverList().map(({ flags }) => flags)).toEqual([0, 0, 0]);
   });
 
-  test('a damaged copy is found by a reader of it, deleted and replaced', async () => {
+  test('a damaged copy is found, deleted and replaced', async () => {
     const inode = cluster.createFile();
     const chunkId = await cluster.write(inode, 'whole!');
     await copies(chunkId, 2);
@@ -115,7 +115,8 @@ describe('stock chunkservers', () => {
     cluster.servers[spoilt].spoil(chunkId);
     await cluster.servers[spoilt].act('start');
     await cluster.settled(3);
-    expect(await readFrom(spoilt, chunkId, 1)).toBe(Status.CRC);
+    // Unless the chunkserver's own test of its chunks has found it already.
+    expect([Status.CRC, Status.NOCHUNK]).toContain(await readFrom(spoilt, chunkId, 1));
     await until('the replacement', minute, () => {
       const holders = cluster.holders(chunkId);
       return holders.length === 2 && holders.every((index) => cluster.servers[index].data(chunkId, 6) === 'whole!');

@@ -235,9 +235,13 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     return added;
   }
 
-  /** END: the server has told all its chunks. */
+  /**
+   * END: the server has told all the chunks it knows. One that has just been started has not scanned its disks yet and tells them in
+   * CHUNK_NEW a moment later; maintenance waits for these.
+   */
   serverRegistered(server: ChunkServer): void {
     server.registered = true;
+    this.copiesWereFound();
     if (!this.world.servers.registering()) this.world.host.chunkLocationsChanged();
   }
 
