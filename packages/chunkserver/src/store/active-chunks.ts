@@ -91,7 +91,7 @@ export class ActiveChunks {
     chunk.lastUseMs = nowMs;
     if (chunk.users > 0) return;
     if (chunk.gone) {
-      this.closeFile(chunk);
+      void this.closeFile(chunk);
       return;
     }
     // To the end of the order of use.
@@ -110,7 +110,7 @@ export class ActiveChunks {
     if (!chunk) return;
     chunk.gone = true;
     this.#chunks.delete(id);
-    if (chunk.users === 0) this.closeFile(chunk);
+    if (chunk.users === 0) void this.closeFile(chunk);
   }
 
   /** Makes room for one more open file; false when all are busy. */
@@ -133,7 +133,7 @@ export class ActiveChunks {
       if (chunk.users > 0) continue;
       const idleMs = nowMs - chunk.lastUseMs;
       if (idleMs < FILE_IDLE_MS && surplus <= 0) break;
-      if (chunk.fd >= 0) this.#close(chunk);
+      if (chunk.fd >= 0) void this.#close(chunk);
       if (idleMs >= IMAGE_IDLE_MS) this.dropImage(chunk);
       if (idleMs < TABLE_IDLE_MS && surplus <= 0) continue;
       this.dropImage(chunk);
@@ -149,15 +149,15 @@ export class ActiveChunks {
     chunk.cachedBlock = -1;
   }
 
-  /** Closes the file of a chunk in use, because another file takes its place. */
-  closeFile(chunk: ActiveChunk): void {
+  /** Closes the file of a chunk in use, because it is removed or another one takes its place. */
+  async closeFile(chunk: ActiveChunk): Promise<void> {
     this.dropImage(chunk);
-    if (chunk.fd >= 0) this.#close(chunk);
+    if (chunk.fd >= 0) await this.#close(chunk);
   }
 
   /** Closes all files that nobody uses and waits for it. */
   async closeAll(): Promise<void> {
-    for (const chunk of this.#chunks.values()) if (chunk.users === 0) this.closeFile(chunk);
+    for (const chunk of this.#chunks.values()) if (chunk.users === 0) void this.closeFile(chunk);
     await Promise.all(this.#closing);
   }
 
@@ -166,12 +166,12 @@ export class ActiveChunks {
     if (this.#closing.size * 4 > this.#maxOpenFiles) return;
     for (const chunk of this.#chunks.values()) {
       if (chunk.users > 0 || chunk.fd < 0) continue;
-      this.#close(chunk);
+      void this.#close(chunk);
       return;
     }
   }
 
-  #close(chunk: ActiveChunk): void {
+  #close(chunk: ActiveChunk): Promise<void> {
     const { fd, needsSync } = chunk;
     chunk.fd = -1;
     chunk.needsSync = false;
@@ -180,5 +180,6 @@ export class ActiveChunks {
       this.#closing.delete(closing);
     });
     this.#closing.add(closing);
+    return closing;
   }
 }

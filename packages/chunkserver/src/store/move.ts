@@ -53,7 +53,7 @@ async function moveLocked(store: Store, chunk: ActiveChunk, target: Folder): Pro
   const newPath = chunkPath(target, target.currentSubfolder, chunk.id, table.version(chunk.slot));
   const subfolder = target.currentSubfolder;
   await target.gate.run(() => files.rename(temporary, newPath));
-  store.active.closeFile(chunk);
+  await store.active.closeFile(chunk);
   relocateChunk(store, chunk.slot, target, subfolder);
   table.setOldHeader(chunk.slot, false);
   target.movedInAtMs = store.clock.monotonicMs();

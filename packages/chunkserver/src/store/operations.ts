@@ -36,6 +36,9 @@ export function createChunk(store: Store, chunkId: number, version: number): Pro
 async function unlinkChunk(store: Store, chunkId: number, version: number): Promise<void> {
   await withChunk(store, chunkId, version, 'exclusive', async (chunk) => {
     const folder = folderOf(store, chunk.slot);
+    // The file's space becomes free when it is closed, and that is to be so when the master is told.
+    chunk.needsSync = false;
+    await store.active.closeFile(chunk);
     try {
       await folder.gate.run(() => store.files.unlink(pathOf(store, chunk.slot)));
     } catch (error) {

@@ -5,6 +5,7 @@ import { UNKNOWN_BLOCKS } from './chunk-table.ts';
 import { folderOf, noteBlocks, type Store } from './context.ts';
 import { ChunkFailure, ContentError, chunkFailed, folderFailed, isOutOfSpace, statusOf } from './failures.ts';
 import { blockPosition, isZero } from './format.ts';
+import { fileGrewOrShrank } from './membership.ts';
 import { type BlocksDone, crcOf } from './read-blocks.ts';
 
 /** Data for one block or a part of it. The data must not change until the write is done. */
@@ -99,7 +100,9 @@ class WriteBatch {
     if (!this.#dirty) return;
     await folder.gate.run(() => writeTable(this.#store, this.#chunk, this.#table));
     this.#chunk.crcTable = this.#table;
-    if (this.#blocks !== this.#blocksBefore) noteBlocks(this.#store, this.#chunk.slot, this.#blocks, UNKNOWN_BLOCKS);
+    if (this.#blocks === this.#blocksBefore) return;
+    noteBlocks(this.#store, this.#chunk.slot, this.#blocks, UNKNOWN_BLOCKS);
+    fileGrewOrShrank(this.#store, this.#chunk.slot);
   }
 
   /**
