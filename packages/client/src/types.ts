@@ -156,7 +156,7 @@ export interface SessionOptions {
   readonly forgetPassword?: boolean;
   /** Meta session: trash and sustained files (spec 00 §4.5). */
   readonly meta?: boolean;
-  /** Register in the background; until then operations fail with EIO (`mfsdelayedinit`). */
+  /** Register in the background; until then operations fail with EIO and there are no `parameters` (`mfsdelayedinit`). */
   readonly delayedInit?: boolean;
   /** Local address (`mfsbind`). */
   readonly bindHost?: string;
