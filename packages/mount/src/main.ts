@@ -12,8 +12,10 @@ import {
 } from '@alces/runtime';
 import { meteredNet } from './linkMeter.ts';
 import { acceptedText } from './messages.ts';
+import { startMetaMount } from './meta/mount.ts';
 import { startMount } from './mount.ts';
 import { prepareProcess } from './process.ts';
+import type { RunningMount } from './serving.ts';
 import { type CommandLine, parseCommandLine } from './settings/commandLine.ts';
 import { helpText } from './settings/help.ts';
 import { md5, promptPassword } from './settings/password.ts';
@@ -88,9 +90,11 @@ async function serveUntilUnmounted(settings: MountSettings): Promise<number> {
     level: settings.debug ? 'debug' : 'info',
   });
   process.title = `mfsmount (mounted on: ${settings.mountpoint})`;
-  let mount: Awaited<ReturnType<typeof startMount>>;
+  let mount: RunningMount;
   try {
-    mount = await startMount(session, settings, link, logger);
+    mount = settings.meta
+      ? await startMetaMount(session, settings, logger)
+      : await startMount(session, settings, link, logger);
   } catch (error) {
     await session.close();
     throw error;

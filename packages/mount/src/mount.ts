@@ -1,16 +1,5 @@
 import { createDataEngine, type MasterSession } from '@alces/client';
-import {
-  type ChannelEnd,
-  DEFAULT_WISHES,
-  type FuseServer,
-  InitFlag,
-  mountDevice,
-  type Negotiated,
-  type Operations,
-  serve,
-  setReadAhead,
-  unmountDevice,
-} from '@alces/fuse';
+import { DEFAULT_WISHES, InitFlag, type Negotiated, type Operations } from '@alces/fuse';
 import type { Attr } from '@alces/proto';
 import { type Clock, type Logger, realClock, realNet } from '@alces/runtime';
 import { ExpiringMap } from './caches/expiringMap.ts';
@@ -26,9 +15,10 @@ import { OperationLog } from './log/operationLog.ts';
 import { Handles, OpenFiles } from './openFiles.ts';
 import { mountOperations } from './operations/table.ts';
 import { startProxy, type ToolsProxy } from './proxy.ts';
+import { type RunningMount, serveMount, unmounter } from './serving.ts';
 import type { MountSettings } from './settings/settings.ts';
 import { isLogFile, specialFiles } from './special/content.ts';
-import { withSpecialFiles } from './special/operations.ts';
+import { ipNumber, withSpecialFiles } from './special/operations.ts';
 import { parametersText } from './special/parameters.ts';
 import { type LinkStatistics, Statistics } from './statistics.ts';
 import { watchWorkingDirectories } from './workingDirectories.ts';
@@ -36,18 +26,6 @@ import { watchWorkingDirectories } from './workingDirectories.ts';
 const SYMLINK_LIMIT = 400_448;
 const VANISHING_SECONDS = 60;
 const VANISHING_LIMIT = 65_536;
-const READ_AHEAD_BYTES = 1024 * 1024;
-/** How long users of a detached mount may finish before they are cut off. */
-const LAST_USERS_MS = 1000;
-
-/** A mount that answers. */
-export interface RunningMount {
-  /** The mount is gone; data that was accepted is on chunkservers, and the session is closed. */
-  readonly finished: Promise<ChannelEnd>;
-  /** Detaches the mount point at once. */
-  unmount(): void;
-}
-
 function createContext(
   session: MasterSession,
   settings: MountSettings,
@@ -90,10 +68,6 @@ function createContext(
   };
 }
 
-function ipNumber(text: string): number {
-  return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-}
-
 /** Operations with special files and log around them. */
 function completeOperations(
   context: MountContext,
@@ -124,49 +98,6 @@ function initFlags({ options }: MountSettings): number {
   return DEFAULT_WISHES.flags & ~local;
 }
 
-/** The device column of /proc/mounts; a sub-folder shows if it was given without a leading slash, as the stock mount has it. */
-export function mountSource({ masterHost, masterPort, subfolder, meta }: MountSettings): string {
-  const folder = subfolder.startsWith('/') || meta ? '' : `/${subfolder}`;
-  return `${meta ? 'mfsmeta' : 'mfs'}#${masterHost}:${masterPort}${folder}`;
-}
-
-async function serveMount(
-  settings: MountSettings,
-  operations: Operations,
-  flags: number,
-  logger: Logger,
-): Promise<FuseServer> {
-  const { mountpoint, allowOther, mountOptions, meta } = settings;
-  const subtype = meta ? 'mfsmeta' : 'mfs';
-  const fd = await mountDevice({
-    mountpoint,
-    source: mountSource(settings),
-    subtype,
-    allowOther,
-    options: mountOptions,
-  });
-  const server = serve(fd, operations, {
-    wishes: { flags },
-    report: (message, error, request) => logger.error({ opcode: request?.opcode, error }, message),
-  });
-  await server.initialized;
-  setReadAhead(mountpoint, READ_AHEAD_BYTES);
-  return server;
-}
-
-/** Waits for the end of the mount; after `unmount` users of the detached mount get little time to finish. */
-function watchEnd(server: FuseServer, settings: MountSettings, clock: Clock, logger: Logger) {
-  let unmounting = false;
-  const unmount = (): void => {
-    if (unmounting) return;
-    unmounting = true;
-    unmountDevice(settings.mountpoint, { lazy: true })
-      .catch((error) => logger.error({ error }, 'unmounting failed'))
-      .finally(() => clock.timeout(LAST_USERS_MS, () => server.close()));
-  };
-  return { ended: server.ended, unmount };
-}
-
 /** Mounts the file system of a registered session and serves it until it is unmounted. */
 export async function startMount(
   session: MasterSession,
@@ -190,8 +121,7 @@ export async function startMount(
   context.kernel.notifier = server.notifier;
   const stopForwarding = forwardInvalidations(context, link);
   const stopWatching = watchWorkingDirectories(context, (error) => logger.error({ error }, 'scan failed'));
-  const { ended, unmount } = watchEnd(server, settings, clock, logger);
-  const finished = ended.then(async (end) => {
+  const finished = server.ended.then(async (end) => {
     stopForwarding();
     stopWatching();
     await proxy.close();
@@ -199,5 +129,5 @@ export async function startMount(
     await session.close();
     return end;
   });
-  return { finished, unmount };
+  return { finished, unmount: unmounter(server, settings, clock, logger) };
 }

@@ -67,7 +67,7 @@ function logContent(log: OperationLog, reader: LogReader): SpecialContent {
 }
 
 /** `ip:u32 port:u16 sessionid:u32 version:u32`: where the tools find the mount's proxy (spec 00 §7.1). */
-function masterInfo({ session, proxy }: SpecialSources): Buffer {
+function masterInfo(session: MasterSession, proxy: SpecialSources['proxy']): Buffer {
   const { ip, port } = proxy();
   const { sessionId, masterVersion } = session.parameters;
   const bytes = Buffer.alloc(MASTERINFO_BYTES);
@@ -85,7 +85,7 @@ export function isLogFile(inode: number): boolean {
 
 const COMMON = { sizeBytes: 0, rootOnly: false, writable: false, direct: true };
 
-export function masterInfoFile(sources: SpecialSources): SpecialFile {
+export function masterInfoFile(session: MasterSession, proxy: SpecialSources['proxy']): SpecialFile {
   return {
     ...COMMON,
     name: '.masterinfo',
@@ -94,16 +94,16 @@ export function masterInfoFile(sources: SpecialSources): SpecialFile {
     mode: 0o444,
     sizeBytes: MASTERINFO_BYTES,
     direct: false,
-    open: () => fixed(masterInfo(sources)),
+    open: () => fixed(masterInfo(session, proxy)),
   };
 }
 
 /** All of them. */
 export function specialFiles(sources: SpecialSources): SpecialFile[] {
-  const { statistics, log, parameters } = sources;
+  const { session, statistics, log, proxy, parameters } = sources;
   const base = FIRST_SPECIAL_INODE;
   return [
-    masterInfoFile(sources),
+    masterInfoFile(session, proxy),
     {
       ...COMMON,
       name: '.stats',

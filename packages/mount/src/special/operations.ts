@@ -171,6 +171,25 @@ export function withSpecialFiles(
   };
 }
 
+/** The operations on `.masterinfo` alone, for a mount that has no other special file. */
+export function masterInfoOperations(file: SpecialFile): Operations {
+  const special = new SpecialNodes([file], () => {});
+  return {
+    lookup: () => entryOf(file),
+    getattr: (request) => special.getattr(request),
+    setattr: (request) => special.setattr(request),
+    open: (request, flags) => special.open(request, flags),
+    read: (request, { handle, offset, sizeBytes }) => special.read(request, handle, offset, sizeBytes),
+    write: (request, { handle }) => special.write(request, handle),
+    release: (request, handle) => special.release(request, handle),
+  };
+}
+
+/** An IPv4 address in dotted form as a number. */
+export function ipNumber(text: string): number {
+  return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+}
+
 /** Special files have neither: EPERM. What the mount does not support at all stays that way. */
 function withoutXattrsAndLocks(base: Operations): Operations {
   return {
