@@ -123,8 +123,9 @@ export class FileHandle implements AsyncDisposable {
     const parts: Buffer[] = [];
     for (;;) {
       const views = await this.readViews(READ_ALL_STEP);
-      if (views.length === 0) return Buffer.concat(parts);
       parts.push(...views);
+      const received = views.reduce((sum, view) => sum + view.length, 0);
+      if (received < READ_ALL_STEP) return Buffer.concat(parts);
     }
   }
 
