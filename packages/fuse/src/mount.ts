@@ -63,7 +63,7 @@ export async function unmountDevice(
 ): Promise<void> {
   const outcome = fusermount
     ? await unmountThroughFusermount(mountpoint, lazy)
-    : await runHelper('umount', ['-i', ...(lazy ? ['-l'] : []), '--', mountpoint], ['ignore', 'ignore', 'pipe']);
+    : await runHelper('umount', ['-i', '-c', ...(lazy ? ['-l'] : []), '--', mountpoint], ['ignore', 'ignore', 'pipe']);
   if (!outcome.ok) throw new MountError(outcome.message);
 }
 

@@ -78,6 +78,18 @@ function registrationComplaint(error: unknown, { masterHost, masterPort }: Mount
   return `can't connect to mfsmaster ("${masterHost}":"${masterPort}")`;
 }
 
+/** The first signal unmounts and saves what was written; if that takes too long for somebody, the second one ends it all. */
+function endOnSignals(mount: RunningMount): void {
+  let signals = 0;
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      signals += 1;
+      if (signals === 1) mount.unmount();
+      else if (signal !== 'SIGHUP') process.exit(1);
+    });
+  }
+}
+
 /** Mounts and serves, in this process, until the file system is unmounted. */
 async function serveUntilUnmounted(settings: MountSettings): Promise<number> {
   const link = newLinkStatistics();
@@ -99,7 +111,7 @@ async function serveUntilUnmounted(settings: MountSettings): Promise<number> {
     await session.close();
     throw error;
   }
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => mount.unmount());
+  endOnSignals(mount);
   process.chdir('/');
   detachFromStarter(0);
   const end = await mount.finished;
