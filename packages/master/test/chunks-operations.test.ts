@@ -153,6 +153,20 @@ describe('writing', () => {
     expect(simulated.read(chunkId).status).toBe(Status.OK);
   });
 
+  test('a chunk is not changed while servers are duplicating it', () => {
+    const simulated = cluster(2);
+    const original = simulated.createFile();
+    const chunkId = simulated.write(original, 1);
+    const copy = share(simulated, original);
+    const duplicate = simulated.grant(copy);
+    const inPlace = simulated.grant(original);
+    expect([duplicate.status, inPlace.status]).toEqual([undefined, undefined]);
+    expect(simulated.read(chunkId).status).toBe(Status.OK);
+    simulated.runUntil('both', () => duplicate.status !== undefined && inPlace.status !== undefined, 1);
+    expect(inPlace).toMatchObject({ status: Status.OK, chunkId });
+    for (const server of simulated.servers) expect(server.disk.get(duplicate.chunkId)?.content).toBe(1);
+  });
+
   test('a truncate raises the version; one of a shared chunk makes a new one', () => {
     const simulated = cluster(2);
     const inode = simulated.createFile();

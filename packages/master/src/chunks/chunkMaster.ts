@@ -25,7 +25,7 @@ import { classInfo, locate, locations, serverRows, shownCopies, spaceInfo } from
 import { emptyStats, type LoopContext } from './loop.ts';
 import { MaintenanceLoop, ticksPerSecond } from './maintenance.ts';
 import { metadataView } from './metadataView.ts';
-import { cleanUp, startTruncate, startWrite, unlocked } from './operations.ts';
+import { cleanUp, startTruncate, startWrite, unlocked, wakeWaiters } from './operations.ts';
 import { PriorityQueues } from './queues.ts';
 import { type ReportContext, VanishedSweep } from './reports.ts';
 import { adoptVersion, visitChunk } from './rules.ts';
@@ -46,6 +46,8 @@ const lostReportsMs = 1000;
 const sweepBudgetMs = 10;
 /** Commands are executed by then, unless a chunkserver is in trouble. Shorter than the wait for its first NOP. */
 const settleMs = 2000;
+/** Chunks that are looked at again in a second; the others wait for the loop. */
+const maxRetries = 10000;
 const unusedServersPeriodSeconds = 600;
 const unusedServersOffsetSeconds = 300;
 
@@ -90,6 +92,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   private lastFileTestMs = 0;
   private presentSpace: SpaceInfo;
   private ignoredReports = 0;
+  private readonly retries = new Set<ChunkSlot>();
   /** Deletions without an answer of servers that went away, by address. */
   private readonly doubtful = new Map<string, Set<number>>();
   /** Until when servers that went away may still be busy with commands, by address. */
@@ -148,6 +151,10 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     this.lastSecond = now;
     this.presentSpace = spaceInfo(world);
     this.waiters.expire(nowMs);
+    // Locks that ran out wake nobody when it happens.
+    for (const chunkId of this.waiters.chunks()) wakeWaiters(this, chunkId);
+    for (const slot of this.retries) this.queues.offer(slot);
+    this.retries.clear();
     world.database.endMaintenance(now);
     this.refreshMaintenance();
     for (const server of world.servers.all()) {
@@ -205,6 +212,10 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
 
   repairNow(slot: ChunkSlot): void {
     if (this.maintains(this.world.now())) visitChunk(this, slot, false);
+  }
+
+  retryLater(slot: ChunkSlot): void {
+    if (this.retries.size < maxRetries) this.retries.add(slot);
   }
 
   ignored(): void {

@@ -11,6 +11,9 @@ interface Presence {
   load: number;
 }
 
+/** Ids are u16; more servers than that are not taken in. */
+const maxEntries = 65535;
+
 export const Maintenance = { off: 0, on: 1, temporary: 2 } as const;
 
 type Commit = ChunkServiceHost['commit'];
@@ -37,7 +40,7 @@ export class ServerDatabase {
 
   /**
    * A server registers (spec 40 §13.2). Returns its entry, connected from now on, or undefined when the entry belongs to a server
-   * that is connected already. `wantsId`: the acknowledgement carries an id, so an entry without one gets one.
+   * that is connected already, or the database is full. `wantsId`: the acknowledgement carries an id, so an entry without one gets one.
    */
   connect(ip: number, port: number, csid: number, wantsId: boolean): ServerEntry | undefined {
     const owner = csid === 0 ? undefined : this.entries.byId(csid);
@@ -50,6 +53,7 @@ export class ServerDatabase {
       this.log(2, { ip, port }, csid);
       this.presences.set(key({ ip, port }), presence);
     } else {
+      if (count(this.entries.all()) >= maxEntries) return undefined;
       this.log(0, { ip, port }, owner === undefined ? csid : 0);
     }
     if (wantsId && this.entry(ip, port).csid === 0) this.log(3, { ip, port }, this.lowestFreeId());
@@ -212,4 +216,10 @@ function key(server: Address): string {
 
 function endTime(now: number, seconds: number): number {
   return seconds === 0 ? 0 : now + seconds;
+}
+
+function count(entries: Iterable<ServerEntry>): number {
+  let number = 0;
+  for (const _ of entries) number++;
+  return number;
 }

@@ -6,8 +6,10 @@ import type { ChunkServer, ServerLink } from './servers.ts';
 /** Greatest payload from a registered chunkserver, and from a stranger (spec 00 §1.3). */
 const registeredLimitBytes = 500_000_000;
 const strangerLimitBytes = 10_000;
-/** Reading stops while so many frames wait. */
+/** So many frames are taken from the stream at a time. */
 const maxWaitingFrames = 1000;
+/** Reading stops while frames wait and so many bytes came behind them. */
+const maxBacklogBytes = 4 << 20;
 /** A chunkserver that does not take its commands is as good as dead. */
 const maxQueuedBytes = 64 << 20;
 
@@ -40,6 +42,8 @@ export class Link implements ServerLink {
   private readonly owner: LinkOwner;
   private readonly reader: FrameReader;
   private readonly waiting: Frame[] = [];
+  /** Bytes received since the stream was last empty of frames. */
+  private backlogBytes = 0;
   private lastReadMs: number;
   private lastWriteMs: number;
   private acknowledged = false;
@@ -98,7 +102,12 @@ export class Link implements ServerLink {
     if (this.closed) return;
     this.lastReadMs = this.owner.nowMs();
     this.reader.push(bytes);
+    this.backlogBytes += bytes.length;
     this.owner.ready(this);
+    if (this.waiting.length > 0 && this.backlogBytes > maxBacklogBytes && !this.paused) {
+      this.paused = true;
+      this.connection.pause();
+    }
   }
 
   /** The peer closed, or the connection broke: frames that came before are worked off, then the link is gone. */
@@ -134,17 +143,17 @@ export class Link implements ServerLink {
     try {
       while (this.waiting.length < maxWaitingFrames) {
         const frame = this.reader.next();
-        if (frame === undefined) return;
+        if (frame === undefined) {
+          this.backlogBytes = 0;
+          return;
+        }
         this.waiting.push(frame);
         if (this.server === undefined) return;
       }
     } catch (error) {
       if (!(error instanceof FrameTooLong)) throw error;
       if (this.waiting.length === 0) throw new BadMessage(error.message);
-      return;
     }
-    this.paused = true;
-    this.connection.pause();
   }
 
   // --- keep-alive --------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ export interface OperationContext {
   stable(): boolean;
   /** All servers of the database are connected and all copies are counted. */
   allDataKnown(): boolean;
+  /** Something failed that may work the next time: the chunk is offered to the queues again in a second. */
+  retryLater(slot: ChunkSlot): void;
   /** Extra pass of the maintenance rules over one chunk. */
   repairNow(slot: ChunkSlot): void;
 }
@@ -83,6 +85,7 @@ function checkChange(context: OperationContext, slot: ChunkSlot, continueOperati
   if (slot === 0) return { kind: 'refused', status: Status.NOCHUNK };
   if (world.isLocked(slot) && !continueOperation) return { kind: 'wait', status: Status.LOCKED };
   if (world.operation(slot) !== Operation.none) return { kind: 'wait', status: Status.CHUNKBUSY };
+  if (world.isSource(slot) && world.table.references(slot) < 2) return { kind: 'wait', status: Status.CHUNKBUSY };
   world.dropVanished(slot);
   if (context.changing() && world.counts(slot).ok < world.goal(slot)) {
     return { kind: 'refused', status: Status.EAGAIN };
@@ -134,7 +137,7 @@ function copyOnWrite(
   commit(chunkId);
   const slot = newChunkSlot(world, chunkId);
   const to = { chunkId, version: world.table.version(slot) };
-  world.begin(slot, operation, done);
+  world.setSource(world.begin(slot, operation, done), source);
   if (writing) world.setWriting(slot);
   for (const server of liveServers(world, source)) {
     world.addCopy(slot, server, CopyState.busy, to.version);
@@ -211,7 +214,15 @@ export function finishIfDone(context: OperationContext, slot: ChunkSlot): void {
   const counts = world.counts(slot);
   if (counts.busy + counts.busyMarked > 0) return;
   if (world.operation(slot) === Operation.none) return;
-  if (counts.ok + counts.okMarked === 0) {
+  const good = counts.ok + counts.okMarked > 0;
+  const source = world.releaseSource(slot);
+  endOperation(context, slot, good);
+  if (source !== 0) wakeWaiters(context, world.table.id(source));
+}
+
+function endOperation(context: OperationContext, slot: ChunkSlot, good: boolean): void {
+  const { world } = context;
+  if (!good) {
     failOperation(context, slot);
   } else if (world.marks.has(slot, Mark.failed)) {
     emergencyRaise(context, slot);
@@ -220,7 +231,7 @@ export function finishIfDone(context: OperationContext, slot: ChunkSlot): void {
     world.end(slot);
     world.clearMustRaise(slot);
     done?.(Status.OK);
-    if (world.lockedTo(slot) === 0) wakeWaiters(context, slot);
+    if (world.lockedTo(slot) === 0) wakeWaiters(context, world.table.id(slot));
   }
 }
 
@@ -249,7 +260,7 @@ function failOperation(context: OperationContext, slot: ChunkSlot): void {
     lowerVersion(world, slot, record.oldVersion);
   }
   if (record?.done !== undefined) record.done(status);
-  else if (world.lockedTo(slot) === 0) wakeWaiters(context, slot);
+  else if (world.lockedTo(slot) === 0) wakeWaiters(context, world.table.id(slot));
 }
 
 /** No server did what was asked: the copies that did not even start are good again with the version before. */
@@ -293,7 +304,7 @@ function endReplication(context: OperationContext, slot: ChunkSlot): void {
   if (counts.busy + counts.busyMarked > 0) return;
   context.world.end(slot);
   context.world.unlockVolatile(slot);
-  wakeWaiters(context, slot);
+  wakeWaiters(context, context.world.table.id(slot));
 }
 
 /** A server answered REPLICATE (spec 40 §4.4). */
@@ -319,7 +330,8 @@ export function replicationStatus(
   } else if (status === Status.OK) {
     rebalanced(world, slot, server, version);
   }
-  context.queues.offer(slot);
+  if (status === Status.OK) context.queues.offer(slot);
+  else context.retryLater(slot);
 }
 
 /** A copy that was ordered without a lock has arrived; it is worth nothing if the chunk has changed meanwhile. */
@@ -353,19 +365,20 @@ export function removeUnused(context: OperationContext, slot: ChunkSlot): boolea
   if (world.table.id(slot) === 0) return false;
   if (world.table.references(slot) > 0 || world.copies.first(slot) !== 0) return false;
   if (world.operation(slot) !== Operation.none || world.marks.has(slot, Mark.queued)) return false;
+  if (world.isSource(slot)) return false;
   if (world.isLocked(slot) || !context.allDataKnown()) return false;
   const entry = { op: 'CHUNKDEL' as const, chunkid: world.table.id(slot), version: world.table.version(slot) };
   world.host.commit(entry);
   return true;
 }
 
-/** Executes requests that wait for the chunk. */
-export function wakeWaiters(context: OperationContext, slot: ChunkSlot): void {
+/** Executes requests that wait for a chunk, unless it is locked or busy. */
+export function wakeWaiters(context: OperationContext, chunkId: number): void {
   const { world } = context;
-  const chunkId = world.table.id(slot);
   context.waiters.wake(chunkId, () => {
-    const present = world.table.find(chunkId);
-    return present !== 0 && (world.isLocked(present) || world.operation(present) !== Operation.none);
+    const slot = world.table.find(chunkId);
+    if (slot === 0) return false;
+    return world.isLocked(slot) || world.operation(slot) !== Operation.none || world.isSource(slot);
   });
 }
 
@@ -375,5 +388,5 @@ export function unlocked(context: OperationContext, slot: ChunkSlot): void {
   world.clearWriting(slot);
   if (world.operation(slot) !== Operation.replicate) world.unlockVolatile(slot);
   if (context.queues.offer(slot)) context.repairNow(slot);
-  wakeWaiters(context, slot);
+  wakeWaiters(context, world.table.id(slot));
 }

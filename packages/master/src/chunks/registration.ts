@@ -121,7 +121,8 @@ function accept(
   if (ip >>> 24 === 127) throw new BadMessage('localhost cannot be used for chunkservers');
   const { database } = master.world;
   const entry = database.connect(ip, who.port, csid, wantsId);
-  if (entry === undefined) throw new BadMessage(`${formatAddress(ip)}:${who.port} is connected already`);
+  if (entry === undefined)
+    throw new BadMessage(`${formatAddress(ip)}:${who.port} is connected already, or there are too many chunkservers`);
   link.server = master.addServer({
     link,
     ip,

@@ -107,10 +107,10 @@ function endLostReplication(loop: LoopContext, slot: ChunkSlot, locked: boolean)
   spoilBusy(world, slot);
   world.end(slot);
   world.unlockVolatile(slot);
-  wakeWaiters(loop, slot);
+  wakeWaiters(loop, world.table.id(slot));
 }
 
-/** Rules 7 and 8: somebody works on the chunk. */
+/** Rules 7 and 8: somebody works on the chunk, or on a duplicate of it. */
 function isBlocked(loop: LoopContext, slot: ChunkSlot): boolean {
   const { world, stats } = loop;
   const counts = world.counts(slot);
@@ -119,5 +119,5 @@ function isBlocked(loop: LoopContext, slot: ChunkSlot): boolean {
     else stats.lockedUsed++;
     return true;
   }
-  return counts.busy + counts.busyMarked > 0;
+  return counts.busy + counts.busyMarked > 0 || world.isSource(slot);
 }

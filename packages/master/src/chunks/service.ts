@@ -13,10 +13,13 @@ import { ChunkMaster, type ChunkMasterOptions, tickMs } from './chunkMaster.ts';
 import { BadMessage, Link, type LinkOwner } from './link.ts';
 import { acknowledgePart, isChunkListPart } from './registration.ts';
 import { handleMessage, type ListMessage, listMessages, registerList } from './serverMessages.ts';
+import { maxServers } from './servers.ts';
 
 /** Messages are worked off for so long, then others get their turn. */
 const sliceMs = 5;
 const betweenSlicesMs = 1;
+/** Connections, registered or not. */
+const maxLinks = 2 * maxServers;
 /** List entries between two looks at the clock. */
 const listStride = 256;
 const aliveCheckMs = 200;
@@ -81,6 +84,10 @@ export class ChunkServerService implements LinkOwner {
   // --- links -------------------------------------------------------------------------------------------------------
 
   private accept(connection: Connection): ConnectionHandlers {
+    if (this.links.size >= maxLinks) {
+      connection.destroy();
+      return { data: () => {}, close: () => {} };
+    }
     const link = new Link(connection, this, this.master.settings.timeoutSeconds * 1000);
     this.links.add(link);
     return { data: (bytes) => link.received(bytes), close: () => link.connectionEnded() };

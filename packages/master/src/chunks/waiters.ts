@@ -58,6 +58,11 @@ export class WaitingRequests {
     }
   }
 
+  /** Chunks that somebody waits for. */
+  chunks(): number[] {
+    return [...this.queues.keys()];
+  }
+
   get count(): number {
     let count = 0;
     for (const queue of this.queues.values()) count += queue.length;

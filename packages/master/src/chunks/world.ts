@@ -31,6 +31,8 @@ export interface ChunkOperation {
   done: ((status: number) => void) | undefined;
   /** Version before the operation: a server that did not even start still has it. */
   oldVersion: number;
+  /** Chunk that servers are duplicating, 0 = none. */
+  source: ChunkSlot;
   /** Last status received from each server, by server slot; entries of copies that were removed are removed. */
   readonly statuses: Map<number, number>;
 }
@@ -64,6 +66,8 @@ export class ChunkWorld {
   readonly counters: ChunkCounters = noCounts();
   settings: ChunkSettings;
   topology: Topology;
+  /** Chunks that are being duplicated, and for how many new ones. */
+  private readonly sources = new Map<ChunkSlot, number>();
   /** Versions above the present one that some server may have been ordered to take: they must not be given out again. */
   private readonly issuedVersions = new Map<ChunkSlot, number>();
   /** Locks that are not part of the metadata: repair replications, chunks dropped behind the end of a file. */
@@ -305,7 +309,7 @@ export class ChunkWorld {
   begin(slot: ChunkSlot, operation: number, done: ((status: number) => void) | undefined): ChunkOperation {
     this.marks.setOperation(slot, operation);
     this.marks.clear(slot, Mark.failed);
-    const record = { done, oldVersion: 0, statuses: new Map<number, number>() };
+    const record = { done, oldVersion: 0, source: 0, statuses: new Map<number, number>() };
     this.operations.set(slot, record);
     return record;
   }
@@ -313,6 +317,29 @@ export class ChunkWorld {
   end(slot: ChunkSlot): void {
     this.marks.setOperation(slot, Operation.none);
     this.operations.delete(slot);
+  }
+
+  /** Servers make a chunk out of `source`, which must not change before they are done: each does it at a time of its own. */
+  setSource(record: ChunkOperation, source: ChunkSlot): void {
+    record.source = source;
+    this.sources.set(source, (this.sources.get(source) ?? 0) + 1);
+  }
+
+  /** Returns the chunk that was duplicated, 0 if there was none. */
+  releaseSource(slot: ChunkSlot): ChunkSlot {
+    const record = this.operations.get(slot);
+    if (record === undefined || record.source === 0) return 0;
+    const { source } = record;
+    record.source = 0;
+    const users = this.sources.get(source)! - 1;
+    if (users === 0) this.sources.delete(source);
+    else this.sources.set(source, users);
+    return source;
+  }
+
+  /** The chunk is being duplicated. */
+  isSource(slot: ChunkSlot): boolean {
+    return this.sources.has(slot);
   }
 }
 
