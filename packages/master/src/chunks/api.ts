@@ -187,6 +187,20 @@ export interface ChunkTotals {
   readonly regularCopies: number;
 }
 
+/** How busy the chunk side is, for the metrics. */
+export interface ChunkFigures {
+  /** Chunks in each priority queue (spec 40 §11.4). */
+  readonly queued: readonly number[];
+  readonly waitingRequests: number;
+  /** Chunks with an operation in progress. */
+  readonly operations: number;
+  readonly copies: number;
+  /** Memory outside the JavaScript heap. */
+  readonly memoryBytes: number;
+  /** Present limit of deletions without an answer, per server. */
+  readonly deleteLimit: number;
+}
+
 /** Commands of CSSERV_COMMAND (524). */
 export const ServerCommand = { remove: 0, backToWork: 1, maintenanceOn: 2, maintenanceOff: 3 } as const;
 
@@ -238,6 +252,7 @@ export interface ChunkService {
   copies(chunkId: number): readonly CopyState[];
   space(): SpaceInfo;
   totals(): ChunkTotals;
+  figures(): ChunkFigures;
   /** CHUNKS_MATRIX: 121 numbers (goal 0..10 x copies 0..10); 0 all copies, 1 regular copies. */
   matrix(which: 0 | 1): Uint32Array;
   /** The progress byte of CHUNKS_MATRIX: bit 0 disconnections, bit 1 connections being processed. */

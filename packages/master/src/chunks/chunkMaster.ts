@@ -2,6 +2,7 @@ import type { Observer, State } from '@alces/metadata';
 import { Status } from '@alces/proto';
 import type { Clock, Logger, Random } from '@alces/runtime';
 import {
+  type ChunkFigures,
   type ChunkService,
   type ChunkServiceHost,
   type ClassInfo,
@@ -22,6 +23,7 @@ import { CopyState as Copy, isLive, isStale } from './copies.ts';
 import { Maintenance, ServerDatabase } from './database.ts';
 import { FileTest, fileTestPeriodMs } from './fileTest.ts';
 import { classInfo, locate, locations, serverRows, shownCopies, spaceInfo } from './information.ts';
+import { Knowledge } from './knowledge.ts';
 import { emptyStats, type LoopContext } from './loop.ts';
 import { MaintenanceLoop, ticksPerSecond } from './maintenance.ts';
 import { metadataView } from './metadataView.ts';
@@ -32,20 +34,15 @@ import { adoptVersion, visitChunk } from './rules.ts';
 import { type ChunkServer, Load, type NewServer, Removal } from './servers.ts';
 import type { ChunkSettings } from './settings.ts';
 import { flatTopology, type Topology } from './topology.ts';
+import { UnansweredCommands } from './unanswered.ts';
 import type { ChunkSlot } from './views.ts';
 import { WaitingRequests } from './waiters.ts';
 import { ChunkWorld } from './world.ts';
 
 /** Length of a tick of the chunk side. */
 export const tickMs = 1000 / ticksPerSecond;
-/** After the start copies may still turn up for so long. */
-const unsettledSeconds = 10;
-const newReportsMs = 3000;
-const lostReportsMs = 1000;
 /** Dropping the copies of servers that have gone may take so much of each tick. */
 const sweepBudgetMs = 10;
-/** Commands are executed by then, unless a chunkserver is in trouble. Shorter than the wait for its first NOP. */
-const settleMs = 2000;
 /** Chunks that are looked at again in a second; the others wait for the loop. */
 const maxRetries = 10000;
 const unusedServersPeriodSeconds = 600;
@@ -85,28 +82,24 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   private readonly loop: MaintenanceLoop;
   private readonly files: FileTest;
   private readonly sweep: VanishedSweep;
-  private readonly startedAt: number;
-  private newReportsUntilMs = 0;
-  private lostReportsUntilMs = 0;
+  private readonly knowledge: Knowledge;
+  readonly unanswered: UnansweredCommands;
   private lastSecond = 0;
   private lastFileTestMs = 0;
   private presentSpace: SpaceInfo;
   private ignoredReports = 0;
   private readonly retries = new Set<ChunkSlot>();
-  /** Deletions without an answer of servers that went away, by address. */
-  private readonly doubtful = new Map<string, Set<number>>();
-  /** Until when servers that went away may still be busy with commands, by address. */
-  private readonly unsettledUntilMs = new Map<string, number>();
 
   /** The metadata must be loaded. */
   constructor(options: ChunkMasterOptions) {
     const { state, host, clock, random, settings } = options;
     this.log = options.log;
-    this.startedAt = clock.unixSeconds();
     const metadata = metadataView(state);
-    const database = new ServerDatabase(metadata.servers, (entry) => host.commit(entry), this.startedAt);
+    const database = new ServerDatabase(metadata.servers, (entry) => host.commit(entry), clock.unixSeconds());
     const world = new ChunkWorld({ metadata, database, settings, topology: flatTopology, clock, random, host });
     this.world = world;
+    this.knowledge = new Knowledge(world);
+    this.unanswered = new UnansweredCommands(world);
     this.commands = new Commands(world);
     this.queues = new PriorityQueues(world);
     this.deleteLimit = settings.softDeleteLimit;
@@ -143,7 +136,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
       this.lastFileTestMs = nowMs;
       this.files.tick();
     }
-    if (this.maintains(now)) this.loop.tick();
+    if (this.maintains()) this.loop.tick();
   }
 
   private second(now: number, nowMs: number): void {
@@ -179,39 +172,41 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   }
 
   /** Deletions and replications are allowed (spec 40 §11.1). */
-  private maintains(now: number): boolean {
+  private maintains(): boolean {
     const { world } = this;
     if (this.countersInProgress() !== 0 || world.table.count === 0) return false;
-    if (this.startedAt + world.settings.replicationsDelayInitSeconds > now) return false;
+    if (this.knowledge.secondsSinceStart() < world.settings.replicationsDelayInitSeconds) return false;
     return world.servers.usable().length > 0;
   }
 
   // --- what is known -----------------------------------------------------------------------------------------------
 
   stable(): boolean {
-    return this.world.now() > this.startedAt + unsettledSeconds && !this.world.servers.registering();
+    return this.knowledge.stable();
   }
 
   changing(): boolean {
-    return !this.stable() || this.newReports();
+    return this.knowledge.changing();
   }
 
   countersInProgress(): number {
-    const leaving = this.sweep.active || this.world.clock.monotonicMs() < this.lostReportsUntilMs;
-    const coming = this.world.servers.registering() || this.newReports();
-    return (leaving ? 1 : 0) + (coming ? 2 : 0);
+    return this.knowledge.inProgress(this.sweep.active);
   }
 
   allDataKnown(): boolean {
     return this.countersInProgress() === 0 && this.world.database.allConnected();
   }
 
-  private newReports(): boolean {
-    return this.world.clock.monotonicMs() < this.newReportsUntilMs;
+  copiesWereFound(): void {
+    this.knowledge.copiesWereFound();
+  }
+
+  copiesWereLost(): void {
+    this.knowledge.copiesWereLost();
   }
 
   repairNow(slot: ChunkSlot): void {
-    if (this.maintains(this.world.now())) visitChunk(this, slot, false);
+    if (this.maintains()) visitChunk(this, slot, false);
   }
 
   retryLater(slot: ChunkSlot): void {
@@ -222,28 +217,16 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     this.ignoredReports++;
   }
 
-  /** A server reported chunks that it has. */
-  copiesWereFound(): void {
-    this.newReportsUntilMs = this.world.clock.monotonicMs() + newReportsMs;
-  }
-
-  copiesWereLost(): void {
-    this.lostReportsUntilMs = this.world.clock.monotonicMs() + lostReportsMs;
-  }
-
   // --- chunkservers ------------------------------------------------------------------------------------------------
 
   /** A server's BEGIN was accepted by the database; undefined: too many servers. */
   addServer(server: Omit<NewServer, 'doubtful' | 'inMaintenance'>): ChunkServer | undefined {
-    const key = addressKey(server);
     const entry = this.world.database.entry(server.ip, server.port);
-    const added = this.world.servers.add({
+    return this.world.servers.add({
       ...server,
       inMaintenance: entry.maintenance !== Maintenance.off,
-      doubtful: this.doubtful.get(key) ?? new Set(),
+      doubtful: this.unanswered.takeDoubtful(server),
     });
-    if (added !== undefined) this.doubtful.delete(key);
-    return added;
   }
 
   /**
@@ -260,7 +243,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   serverGone(server: ChunkServer): void {
     const { world } = this;
     const now = world.now();
-    this.noteUnanswered(server);
+    this.unanswered.note(server);
     world.servers.remove(server);
     this.commands.forget(server);
     this.files.pause();
@@ -269,29 +252,6 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     for (const slot of [...world.operations.keys()]) cleanUp(this, slot);
     for (const other of world.servers.all()) other.removal = Removal.unknown;
     world.host.chunkLocationsChanged();
-  }
-
-  /** A chunkserver executes what it was ordered even when the connection is gone, and does not tell. */
-  private noteUnanswered(server: ChunkServer): void {
-    const { world } = this;
-    const key = addressKey(server);
-    const doubts = new Set([...server.doubtful, ...server.deletes]);
-    if (doubts.size > 0) this.doubtful.set(key, doubts);
-    const busy = [...world.operations.keys()].some((slot) => world.copies.find(slot, server.slot) !== 0);
-    if (busy || server.deletes.size > 0 || server.receiving > 0) {
-      this.unsettledUntilMs.set(key, world.clock.monotonicMs() + settleMs);
-    }
-  }
-
-  /**
-   * How long to let a server wait that is back at once, milliseconds: its chunk list must show what came of the commands that it
-   * did not answer.
-   */
-  settlingMs(ip: number, port: number): number {
-    const key = addressKey({ ip, port });
-    const untilMs = this.unsettledUntilMs.get(key) ?? 0;
-    this.unsettledUntilMs.delete(key);
-    return Math.max(0, untilMs - this.world.clock.monotonicMs());
   }
 
   // --- configuration -----------------------------------------------------------------------------------------------
@@ -422,6 +382,18 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     return this.presentSpace;
   }
 
+  figures(): ChunkFigures {
+    const { world } = this;
+    return {
+      queued: this.queues.lengths(),
+      waitingRequests: this.waiters.count,
+      operations: world.operations.size,
+      copies: world.copies.count,
+      memoryBytes: world.copies.byteLength + world.marks.byteLength,
+      deleteLimit: this.deleteLimit,
+    };
+  }
+
   totals() {
     return this.world.status.totals();
   }
@@ -471,8 +443,4 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   get counters() {
     return this.world.counters;
   }
-}
-
-function addressKey(server: { readonly ip: number; readonly port: number }): string {
-  return `${server.ip}:${server.port}`;
 }

@@ -40,6 +40,20 @@ export function isStale(state: number): boolean {
   return state === CopyState.stale || state === CopyState.staleMarked;
 }
 
+/** The same state without operation, on the same kind of disk. */
+export function goodState(state: number): number {
+  return isMarked(state) ? CopyState.okMarked : CopyState.ok;
+}
+
+/** The same copy with an operation in progress. */
+export function busyState(state: number): number {
+  return isMarked(state) ? CopyState.busyMarked : CopyState.busy;
+}
+
+export function staleState(state: number): number {
+  return isMarked(state) ? CopyState.staleMarked : CopyState.stale;
+}
+
 /** Index of a copy record; 0 = none. */
 export type CopyRef = number;
 

@@ -76,7 +76,7 @@ export class Link implements ServerLink {
     });
   }
 
-  /** Sends the answer to BEGIN after a while (`ChunkMaster.settlingMs`). */
+  /** Sends the answer to BEGIN after a while (`UnansweredCommands.takeWaitMs`). */
   sendLater(frame: Buffer, clock: Clock, delayMs: number): void {
     this.cancelLater = clock.timeout(delayMs, () => this.send(frame));
   }

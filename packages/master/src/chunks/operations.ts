@@ -1,14 +1,14 @@
 import { Status } from '@alces/proto';
 import type { StartResult, TruncateStart, WriteStart } from './api.ts';
 import type { Commands } from './commands.ts';
-import { CopyState, isBusy, isGood, isLive, isStale } from './copies.ts';
+import { busyState, CopyState, goodState, isBusy, isGood, isLive, isStale, staleState } from './copies.ts';
 import { Mark, Operation } from './marks.ts';
 import { chooseServers, type PlacementState } from './placement.ts';
 import type { PriorityQueues } from './queues.ts';
 import type { ChunkServer } from './servers.ts';
 import type { ChunkSlot } from './views.ts';
 import type { WaitingRequests } from './waiters.ts';
-import { busyState, type ChunkWorld, goodState, staleState } from './world.ts';
+import type { ChunkWorld } from './world.ts';
 
 /** What the operations need to know of the rest of the chunk side. */
 export interface OperationContext {

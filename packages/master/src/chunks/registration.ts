@@ -69,7 +69,7 @@ function begin(master: ChunkMaster, link: Link, message: Begin): void {
 
 /** Accepts the server; at once, unless it may still be busy with commands of its last connection. */
 function answer(master: ChunkMaster, link: Link, ack: Buffer, ip: number, port: number): void {
-  const waitMs = master.settlingMs(ip, port);
+  const waitMs = master.unanswered.takeWaitMs({ ip, port });
   if (waitMs === 0) link.send(ack);
   else link.sendLater(ack, master.world.clock, waitMs);
 }

@@ -1,4 +1,4 @@
-import { isBusy, isStale } from './copies.ts';
+import { goodState, isBusy, isStale } from './copies.ts';
 import { deleteInvalid, deleteSurplus, deleteUnused, makeRoomForRegular } from './deletion.ts';
 import type { LoopContext } from './loop.ts';
 import { Operation } from './marks.ts';
@@ -7,7 +7,7 @@ import { rebalance } from './rebalance.ts';
 import { repair } from './repair.ts';
 import type { ChunkSlot } from './views.ts';
 import { unmatchedLabels } from './wishes.ts';
-import { type ChunkWorld, goodState } from './world.ts';
+import type { ChunkWorld } from './world.ts';
 
 /**
  * Looks after one chunk: the rules of spec 40 §11.3 in their order. `full`: a visit of the normal walk; else an extra visit

@@ -1,6 +1,6 @@
 import type { Clock, Random } from '@alces/runtime';
 import type { ChunkCounters, ChunkServiceHost } from './api.ts';
-import { type CopyRef, CopyState, CopyStore, isLive, isMarked, isRegular } from './copies.ts';
+import { type CopyRef, CopyState, CopyStore, isLive, isRegular } from './copies.ts';
 import type { ServerDatabase } from './database.ts';
 import { ChunkMarks, Mark, Operation } from './marks.ts';
 import { type ChunkServer, Removal, ServerSet } from './servers.ts';
@@ -398,18 +398,4 @@ function noCounts(): ChunkCounters {
     changesOk: 0,
     changesFailed: 0,
   };
-}
-
-/** The same state without operation, on the same kind of disk. */
-export function goodState(state: number): number {
-  return isMarked(state) ? CopyState.okMarked : CopyState.ok;
-}
-
-/** The same copy with an operation in progress. */
-export function busyState(state: number): number {
-  return isMarked(state) ? CopyState.busyMarked : CopyState.busy;
-}
-
-export function staleState(state: number): number {
-  return isMarked(state) ? CopyState.staleMarked : CopyState.stale;
 }
