@@ -1,5 +1,6 @@
 export { type ApplyMode, apply } from './apply/index.ts';
 export * from './changelog/index.ts';
+export { type DigestTable, differingTables, digestSteps, type StateDigest, stateDigest } from './digest/index.ts';
 export * from './dump/index.ts';
 export * from './image/index.ts';
 export * from './load.ts';
