@@ -101,6 +101,8 @@ async function serveUntilUnmounted(settings: MountSettings): Promise<number> {
     target: settings.foreground ? 'terminal' : 'syslog',
     level: settings.debug ? 'debug' : 'info',
   });
+  // A defect ends the program; what it knew goes to the log first.
+  process.on('uncaughtExceptionMonitor', (error) => logger.fatal({ error: error.stack }, 'mfsmount failed'));
   process.title = `mfsmount (mounted on: ${settings.mountpoint})`;
   let mount: RunningMount;
   try {

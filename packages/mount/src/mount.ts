@@ -15,7 +15,7 @@ import { OperationLog } from './log/operationLog.ts';
 import { Handles, OpenFiles } from './openFiles.ts';
 import { mountOperations } from './operations/table.ts';
 import { startProxy, type ToolsProxy } from './proxy.ts';
-import { type RunningMount, serveMount, unmounter } from './serving.ts';
+import { logConnection, type RunningMount, serveMount, unmounter } from './serving.ts';
 import type { MountSettings } from './settings/settings.ts';
 import { isLogFile, specialFiles } from './special/content.ts';
 import { ipNumber, withSpecialFiles } from './special/operations.ts';
@@ -121,7 +121,9 @@ export async function startMount(
   context.kernel.notifier = server.notifier;
   const stopForwarding = forwardInvalidations(context, link);
   const stopWatching = watchWorkingDirectories(context, (error) => logger.error({ error }, 'scan failed'));
+  const stopLogging = logConnection(session, logger);
   const finished = server.ended.then(async (end) => {
+    stopLogging();
     stopForwarding();
     stopWatching();
     await proxy.close();

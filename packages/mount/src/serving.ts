@@ -1,3 +1,4 @@
+import type { MasterSession } from '@alces/client';
 import {
   type ChannelEnd,
   type FuseServer,
@@ -63,4 +64,14 @@ export function unmounter(server: FuseServer, settings: MountSettings, clock: Cl
       .catch((error) => logger.error({ error }, 'unmounting failed'))
       .finally(() => clock.timeout(LAST_USERS_MS, () => server.close()));
   };
+}
+
+/** Notes in the log what happens to the connection with the master. */
+export function logConnection(session: MasterSession, logger: Logger): () => void {
+  return session.listen({
+    connected: ({ sessionId }) => logger.info({ sessionId }, 'registered to master'),
+    disconnected: (reason) => logger.warn({ reason: reason.message }, 'connection to the master lost'),
+    sessionReplaced: ({ sessionId }) =>
+      logger.warn({ sessionId }, 'the master did not know the session: locks are gone'),
+  });
 }

@@ -3,7 +3,7 @@ import { InitFlag, type Operations, type Request } from '@alces/fuse';
 import { MASTERINFO_INODE, ROOT_INODE } from '@alces/proto';
 import { type Logger, realClock, realNet } from '@alces/runtime';
 import { startProxy } from '../proxy.ts';
-import { type RunningMount, serveMount, unmounter } from '../serving.ts';
+import { logConnection, type RunningMount, serveMount, unmounter } from '../serving.ts';
 import type { MountSettings } from '../settings/settings.ts';
 import { masterInfoFile } from '../special/content.ts';
 import { ipNumber, masterInfoOperations } from '../special/operations.ts';
@@ -44,7 +44,9 @@ export async function startMetaMount(
   const info = masterInfoOperations(masterInfoFile(session, () => address));
   const context = { session, clock, flatTrash: settings.options.mfsflattrash };
   const server = await serveMount(settings, withMasterInfo(metaOperations(context), info), FLAGS, logger);
+  const stopLogging = logConnection(session, logger);
   const finished = server.ended.then(async (end) => {
+    stopLogging();
     await proxy.close();
     await session.close();
     return end;

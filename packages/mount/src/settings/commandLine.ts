@@ -115,7 +115,8 @@ class Collector {
     else if (letter === 'h') line.kind = 'help';
     else if (letter === 'V') line.kind = 'version';
     else if (letter === 'f' || letter === 'd') line.foreground = true;
-    else if (letter !== 's') this.#unknown.push(`-${letter}`);
+    // `-s` and what mount(8) hands to its helpers change nothing here.
+    else if (letter !== 's' && letter !== 'v') this.#unknown.push(`-${letter}`);
   }
 
   unknownLong(text: string): void {
