@@ -58,14 +58,6 @@ export class Handles<T extends { readonly handle: number; readonly inode: number
   remove(handle: number): void {
     this.#byHandle.delete(handle);
   }
-
-  get size(): number {
-    return this.#byHandle.size;
-  }
-
-  values(): IterableIterator<T> {
-    return this.#byHandle.values();
-  }
 }
 
 /** The open files of a mount, also by inode. */

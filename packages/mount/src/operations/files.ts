@@ -77,7 +77,6 @@ interface Opened {
   chunkZero?: LookupRecord['chunkZero'];
   truncated?: boolean;
   openFlags: number;
-  flags: number;
   advice: CacheAdvice;
 }
 
@@ -111,7 +110,7 @@ function describeOpen(request: Request, file: OpenFile, flags: number): void {
 export function openCreated(context: MountContext, request: Request, made: CreatedFile, openFlags: number): OpenReply {
   const advice = { ...adviceOfOpen(made), keepCache: false };
   const flags = kernelFlags(context, advice, openFlags) & ~KernelOpenFlag.KEEP_CACHE;
-  const file = addFile(context, { inode: made.inode, length: made.attr.length, openFlags, flags, advice });
+  const file = addFile(context, { inode: made.inode, length: made.attr.length, openFlags, advice });
   describeOpen(request, file, flags);
   return { handle: file.handle, flags };
 }
@@ -131,7 +130,7 @@ async function openAtMaster(context: MountContext, request: Request, openFlags: 
     const advice = adviceOfOpen(opened);
     const forKernel = kernelFlags(context, advice, openFlags);
     const length = opened.attr.length;
-    const file = addFile(context, { inode, length, truncated: truncates, openFlags, flags: forKernel, advice });
+    const file = addFile(context, { inode, length, truncated: truncates, openFlags, advice });
     describeOpen(request, file, forKernel);
     return { handle: file.handle, flags: forKernel };
   } catch (error) {
@@ -151,7 +150,7 @@ function openByLookup(context: MountContext, request: Request, record: LookupRec
   const advice = adviceOfLookup(record.flags);
   const flags = kernelFlags(context, advice, openFlags);
   session.acquireInode(inode);
-  const file = addFile(context, { inode, length: attr.length, chunkZero, openFlags, flags, advice });
+  const file = addFile(context, { inode, length: attr.length, chunkZero, openFlags, advice });
   const keeps = (flags & KernelOpenFlag.KEEP_CACHE) !== 0;
   const openFlagsForMaster = openFlagsOf(access) | OpenFlag.AFTER_CREATE | (keeps ? 0 : OpenFlag.CACHE_CLEARED);
   file.ready = ops.open(session, inode, openFlagsForMaster, { uid: request.uid, gids: [request.gid] }).then(
