@@ -393,10 +393,10 @@ export function planSetfacl(state: State, context: RequestContext, request: Setf
   if (request.aclType !== ACL_ACCESS && request.aclType !== ACL_DEFAULT) {
     return Status.EINVAL;
   }
-  return aclOperation(state, row, request);
+  return aclOperation(state, row, request, context.now);
 }
 
-function aclOperation(state: State, row: number, request: SetfaclRequest): SetaclOperation {
+function aclOperation(state: State, row: number, request: SetfaclRequest, now: number): SetaclOperation {
   const stored = state.nodes.mode.get(row);
   const isRemoval = asksForRemoval(request);
   const triple = (value: number, shift: number): number =>
@@ -415,7 +415,7 @@ function aclOperation(state: State, row: number, request: SetfaclRequest): Setac
     op: 'SETACL',
     inode: state.nodes.inode.get(row),
     mode,
-    changectime: mode === stored ? 0 : 1,
+    changectime: mode !== stored || state.nodes.ctime.get(row) === now ? 1 : 0, // as the stock master writes it
     acltype: request.aclType,
     ...acl,
     blob: request.entries,

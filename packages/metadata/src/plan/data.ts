@@ -470,12 +470,15 @@ export interface OpenFileChanges {
   opened: number[];
 }
 
-/** Compares the complete list of inodes that a session has open with the table. Zeros and repetitions are ignored. */
+/**
+ * Compares the complete list of inodes that a session has open with the table; newly opened ones ascending. Zeros and repetitions are
+ * ignored.
+ */
 export function compareOpenFiles(state: State, sessionId: number, inodes: Iterable<number>): OpenFileChanges {
   const reported = new Set(inodes);
   reported.delete(0);
   return {
     closed: state.openFiles.inodesOf(sessionId).filter((inode) => !reported.has(inode)),
-    opened: [...reported].filter((inode) => !state.openFiles.has(sessionId, inode)),
+    opened: [...reported].filter((inode) => !state.openFiles.has(sessionId, inode)).sort((a, b) => a - b),
   };
 }

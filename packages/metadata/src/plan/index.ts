@@ -1,3 +1,4 @@
+export type { Counters } from '../apply/recursive.ts';
 export * from './attributes.ts';
 export * from './background.ts';
 export * from './classes.ts';

@@ -150,9 +150,8 @@ function planNode(
   }
   let mode = request.mode & 0o7777;
   if (request.copysgid !== 0) {
-    mode = (mode & ~MODE_SETGID) | (nodes.mode.get(parent) & MODE_SETGID);
+    mode |= nodes.mode.get(parent) & MODE_SETGID;
   }
-  const isDevice = request.type === TYPE_BLOCKDEV || request.type === TYPE_CHARDEV;
   return {
     op: 'CREATE',
     parent: nodes.inode.get(parent),
@@ -162,7 +161,7 @@ function planNode(
     cumask: request.umask | context.session.umask,
     uid: context.uid,
     gid: groupFor(state, context, parent),
-    rdev: isDevice ? request.rdev : 0,
+    rdev: request.rdev,
     inode: 0,
   };
 }
@@ -185,7 +184,7 @@ export function planSymlink(
   if (nameStatus !== Status.OK) {
     return nameStatus;
   }
-  const gid = groupFor(state, context, parent);
+  const gid = context.gids[0]; // as the stock master logs it: a set-gid parent shows only in what `apply` makes of it
   const parentInode = nodes.inode.get(parent);
   return { op: 'SYMLINK', parent: parentInode, name: request.name, path, uid: context.uid, gid, inode: 0 };
 }

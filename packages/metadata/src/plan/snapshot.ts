@@ -1,4 +1,4 @@
-import { Disable, SnapshotMode, Status } from '@alces/proto';
+import { Disable, SessionFlag, SnapshotMode, Status } from '@alces/proto';
 import { checkCounterparts } from '../apply/snapshot.ts';
 import type { SnapshotOperation } from '../operations.ts';
 import type { State } from '../state.ts';
@@ -70,7 +70,7 @@ function operationFor(
     parent: nodes.inode.get(parent),
     name: request.dstName,
     smode: request.smode,
-    sesflags: context.session.sesflags,
+    sesflags: context.session.sesflags | SessionFlag.ATTRBIT, // as the stock master of any current client logs it
     uid: context.uid,
     gids: context.gids,
     cumask: request.umask | context.session.umask,

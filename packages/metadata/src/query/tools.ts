@@ -125,7 +125,7 @@ export function countEattrs(
 export interface ArchiveCounts {
   archivedChunks: number;
   otherChunks: number;
-  /** Files all, some or none of whose chunks are archived. */
+  /** Files all, some or none of whose chunks are archived; those without chunks are not counted. */
   archivedFiles: number;
   partlyFiles: number;
   otherFiles: number;
@@ -160,6 +160,9 @@ function countArchivedFile(state: State, row: number, counts: ArchiveCounts): vo
   }
   counts.archivedChunks += archived;
   counts.otherChunks += other;
+  if (archived === 0 && other === 0) {
+    return; // files without chunks are neither
+  }
   if (archived === 0) {
     counts.otherFiles++;
   } else if (other === 0) {

@@ -63,19 +63,20 @@ export function listSustained(state: State, context: RequestContext): Planned<De
 export function detachedAttributes(
   state: State,
   context: RequestContext,
-  request: { inode: number; dtype: number },
+  request: { inode: number; type?: number | undefined },
 ): Planned<Attr> {
   if (context.session.rootinode !== 0) {
     return Status.EPERM;
   }
-  if (request.dtype > DetachedType.SUSTAINED) {
+  const kind = request.type ?? DetachedType.UNKNOWN;
+  if (kind > DetachedType.SUSTAINED) {
     return Status.EINVAL;
   }
   const row = state.nodes.find(request.inode);
   const type = row === 0 ? 0 : state.nodes.type.get(row);
   const isWrongKind =
-    (request.dtype === DetachedType.TRASH && type !== TYPE_TRASH) ||
-    (request.dtype === DetachedType.SUSTAINED && type !== TYPE_SUSTAINED);
+    (kind === DetachedType.TRASH && type !== TYPE_TRASH) ||
+    (kind === DetachedType.SUSTAINED && type !== TYPE_SUSTAINED);
   return !isDetachedType(type) || isWrongKind ? Status.ENOENT : attributesOf(state, row, PLAIN_PRESENTATION);
 }
 
