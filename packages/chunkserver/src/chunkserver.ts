@@ -36,6 +36,8 @@ export interface ChunkserverOptions {
   streams: Streams;
   files: ChunkFiles;
   log: StoreLog;
+  /** Runs something at the end of this turn of the event loop, after everything that has arrived. */
+  defer(run: () => void): void;
   /** A line for the operator who started the server. */
   say(line: string): void;
   usage(): ProcessUsage;
@@ -52,6 +54,7 @@ export interface Chunkserver {
   readonly isRegistered: boolean;
   reload(): Promise<void>;
   info(): string[];
+  /** Orderly end; further calls answer the same. */
   stop(): Promise<void>;
 }
 
@@ -73,9 +76,12 @@ class RunningChunkserver implements Chunkserver {
   readonly #scrubber: Scrubber;
   readonly #rebalancer: Rebalancer;
   readonly #charts: Charts;
+  /** A server that could not start must not write empty charts over those of its past. */
+  #chartsLoaded = false;
   readonly #statistics: Statistics;
   #identity: Identity;
   #timers: Cancel[] = [];
+  #stopped: Promise<void> | undefined;
   /** Files being written in the background, one after the other. */
   #saving: Promise<void> = Promise.resolve();
 
@@ -157,14 +163,21 @@ class RunningChunkserver implements Chunkserver {
     ];
   }
 
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
     for (const cancel of this.#timers) cancel();
     this.#link.stop();
     await this.#data.stop();
     await Promise.all([this.#scrubber.stop(), this.#rebalancer.stop()]);
     await this.#jobsDone();
-    this.#statistics.sample();
-    this.#saveCharts();
+    if (this.#chartsLoaded) {
+      this.#statistics.sample();
+      this.#saveCharts();
+    }
     await this.#saving;
     await this.#disks.stop();
   }
@@ -184,6 +197,7 @@ class RunningChunkserver implements Chunkserver {
       jobs: this.#jobs,
       streams,
       cache: new ConnectionCache(),
+      defer: this.#options.defer,
       query: (type, payload) => answerInfoQuery(sources, type, payload),
     };
   }
@@ -308,6 +322,7 @@ class RunningChunkserver implements Chunkserver {
       if (errorCode(error) === '') throw error;
       say('no charts data file - initializing empty charts');
     }
+    this.#chartsLoaded = true;
   }
 
   /** Waits until what is being done is done, but not for ever. */

@@ -81,6 +81,7 @@ async function start(context: DaemonContext): Promise<RunningDaemon> {
       warn: (message) => log.warn(message),
       error: (message) => log.error(message),
     },
+    defer: setImmediate,
     say: context.say,
     usage: processUsage,
     maxOpenFiles: Math.floor((OPEN_FILES * 2) / 3),

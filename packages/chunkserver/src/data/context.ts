@@ -12,6 +12,8 @@ export interface DataContext {
   readonly streams: Streams;
   /** Idle connections to other chunkservers. */
   readonly cache: ConnectionCache;
+  /** Runs something at the end of this turn of the event loop, after everything that has arrived. */
+  defer(run: () => void): void;
   /** Answers queries that are not about a chunk. Undefined: no such query. */
   query(type: number, payload: Buffer): Buffer | undefined;
 }

@@ -24,12 +24,12 @@ export class LastWrite implements Activity {
   #paused = false;
 
   constructor(connection: DataConnection, chunkId: number, version: number) {
-    const { store, clock } = connection.context;
+    const { clock } = connection.context;
     this.#connection = connection;
     this.#chunkId = chunkId;
     this.#version = version;
     this.#lastPacketMs = clock.monotonicMs();
-    this.#writer = new LocalWriter(store, chunkId, version, (...result) => this.#batchDone(...result));
+    this.#writer = new LocalWriter(connection.context, chunkId, version, (...result) => this.#batchDone(...result));
     void this.#open();
   }
 

@@ -1,7 +1,7 @@
 import { BLOCK_SIZE, type CLTOCS_WRITE_DATA, DecodeError, type FieldsOf, Status } from '@alces/proto';
 import type { Packet } from '../net/packets.ts';
-import type { Store } from '../store/context.ts';
 import { type BlockWrite, writeBlocks } from '../store/write-blocks.ts';
+import type { DataContext } from './context.ts';
 import { WRITE_DATA_HEAD_BYTES } from './frames.ts';
 
 /** A WRITE_DATA on its way to the disk. */
@@ -36,12 +36,15 @@ const BATCH_WRITES = 32;
 export const QUEUE_HIGH_BYTES = 64 * BLOCK_SIZE;
 export const QUEUE_LOW_BYTES = 16 * BLOCK_SIZE;
 
+/** What a writer needs of the server. */
+export type WriterContext = Pick<DataContext, 'store' | 'defer'>;
+
 /**
  * Takes the WRITE_DATA packets of one session to the disk in order. What arrives while a batch is being written makes up the
  * next batch.
  */
 export class LocalWriter {
-  readonly #store: Store;
+  readonly #context: WriterContext;
   readonly #chunkId: number;
   readonly #version: number;
   /** Told of each batch: its first `done` writes are done, and unless `status` is OK the next one failed. */
@@ -53,12 +56,12 @@ export class LocalWriter {
   #failed = false;
 
   constructor(
-    store: Store,
+    context: WriterContext,
     chunkId: number,
     version: number,
     batchDone: (batch: readonly QueuedWrite[], done: number, status: number) => void,
   ) {
-    this.#store = store;
+    this.#context = context;
     this.#chunkId = chunkId;
     this.#version = version;
     this.#batchDone = batchDone;
@@ -97,27 +100,30 @@ export class LocalWriter {
   #start(): void {
     if (this.#running || this.#failed || this.#queue.length === 0) return;
     this.#running = true;
-    void this.#run();
+    this.#schedule();
   }
 
-  async #run(): Promise<void> {
-    for (;;) {
-      const batch = this.#queue.splice(0, BATCH_WRITES);
-      const { done, status } = await this.#write(batch);
-      for (const write of batch) this.#queuedBytes -= write.packet.frame.length;
-      if (status !== Status.OK) this.#failed = true;
-      const more = this.#queue.length > 0 && !this.#failed;
-      if (!more) this.#running = false;
-      this.#batchDone(batch, done, status);
-      if (!more) return;
-    }
+  /** Each batch begins at the end of a turn of the event loop, when all that has arrived in it is in the queue. */
+  #schedule(): void {
+    this.#context.defer(() => void this.#batch());
+  }
+
+  async #batch(): Promise<void> {
+    const batch = this.#queue.splice(0, BATCH_WRITES);
+    const { done, status } = batch.length > 0 ? await this.#write(batch) : { done: 0, status: Status.OK };
+    for (const write of batch) this.#queuedBytes -= write.packet.frame.length;
+    if (status !== Status.OK) this.#failed = true;
+    const more = this.#queue.length > 0 && !this.#failed;
+    if (more) this.#schedule();
+    else this.#running = false;
+    this.#batchDone(batch, done, status);
   }
 
   /** Writes up to the first packet that names another chunk. */
   async #write(batch: readonly QueuedWrite[]): Promise<{ done: number; status: number }> {
     const foreign = batch.findIndex((write) => write.chunkId !== this.#chunkId);
     const own = foreign < 0 ? batch : batch.slice(0, foreign);
-    const result = await writeBlocks(this.#store, this.#chunkId, this.#version, own);
+    const result = await writeBlocks(this.#context.store, this.#chunkId, this.#version, own);
     return result.status === Status.OK && foreign >= 0 ? { done: foreign, status: Status.WRONGCHUNKID } : result;
   }
 }

@@ -65,9 +65,7 @@ export class MiddleWrite implements Activity {
     this.#target = target;
     this.#openingFrame = openingFrame;
     this.#lastHeardMs = connection.context.clock.monotonicMs();
-    this.#writer = new LocalWriter(connection.context.store, chunkId, version, (...result) =>
-      this.#batchDone(...result),
-    );
+    this.#writer = new LocalWriter(connection.context, chunkId, version, (...result) => this.#batchDone(...result));
     void this.#open();
   }
 

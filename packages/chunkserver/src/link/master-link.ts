@@ -78,7 +78,7 @@ export class MasterLink {
         `can't resolve master host/port (${this.#settings.masterHost}:${this.#settings.masterPort})`,
       );
     }
-    if (isLoopback(ipNumber(address)))
+    if (this.#isUselessLoopback(address))
       throw new MasterUnreachable(
         `localhost (${address}) can't be used for connecting with master (use ip address of network controller)`,
       );
@@ -155,13 +155,23 @@ export class MasterLink {
       this.#connecting = false;
     }
     if (address === undefined || this.#stopped) return;
-    if (isLoopback(ipNumber(address))) {
+    if (this.#isUselessLoopback(address)) {
       this.#context.log.warn(
         `master connection module: localhost (${address}) can't be used for connecting with master`,
       );
       return;
     }
     await this.#connect(address);
+  }
+
+  /**
+   * Over a loopback address the master would know this server by one that no other machine can use, so it is refused as the
+   * stock chunkserver does, unless BIND_HOST says that a cluster on one machine is meant.
+   */
+  #isUselessLoopback(address: string): boolean {
+    const { bindHost } = this.#settings;
+    const meant = bindHost !== undefined && isIPv4(bindHost) && isLoopback(ipNumber(bindHost));
+    return isLoopback(ipNumber(address)) && !meant;
   }
 
   /** Connects and begins to register. Answers the error when there is no connection. */

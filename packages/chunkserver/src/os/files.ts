@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { tryLockFile } from '@alces/runtime';
-import { adviseDontNeed, adviseWillNeed, readVolume } from './native.ts';
+import { adviseDontNeed, readVolume } from './native.ts';
 
 /** What statvfs says about a volume. */
 export interface VolumeInfo {
@@ -46,8 +46,8 @@ export interface ChunkFiles {
   write(fd: number, from: readonly Buffer[], position: number): Promise<void>;
   truncate(fd: number, lengthBytes: number): Promise<void>;
   sync(fd: number): Promise<void>;
-  willNeed(fd: number, position: number, length: number): Promise<void>;
-  dontNeed(fd: number, position: number, length: number): Promise<void>;
+  /** Tells the kernel that the file will not be read again soon. */
+  dropCache(fd: number): Promise<void>;
   info(path: string): Promise<FileInfo>;
   rename(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
@@ -171,8 +171,7 @@ export const realFiles: ChunkFiles = {
   },
   truncate: (fd, lengthBytes) => call<void>((done) => fs.ftruncate(fd, lengthBytes, done)),
   sync: (fd) => call<void>((done) => fs.fsync(fd, done)),
-  willNeed: adviseWillNeed,
-  dontNeed: adviseDontNeed,
+  dropCache: adviseDontNeed,
   async info(path) {
     const info = await call<fs.Stats>((done) => fs.stat(path, done));
     return {

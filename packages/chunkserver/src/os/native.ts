@@ -9,7 +9,6 @@ const fadviseCall = libc.func('int posix_fadvise(int fd, int64_t offset, int64_t
 
 const STATVFS_BYTES = 256;
 const ST_RDONLY = 1;
-const POSIX_FADV_WILLNEED = 3;
 const POSIX_FADV_DONTNEED = 4;
 
 /** statvfs(3) of the volume that holds `path`. Rejects when the path cannot be asked. */
@@ -34,17 +33,10 @@ export function readVolume(path: string): Promise<VolumeInfo> {
   });
 }
 
-function advise(fd: number, position: number, length: number, advice: number): Promise<void> {
+/** Tells the kernel that this file will not be read again soon. */
+export function adviseDontNeed(fd: number): Promise<void> {
   return new Promise((resolve, reject) => {
     // Advice that the file system refuses changes nothing, so only a failed call matters.
-    fadviseCall.async(fd, position, length, advice, (error: Error | null) => (error ? reject(error) : resolve()));
+    fadviseCall.async(fd, 0, 0, POSIX_FADV_DONTNEED, (error: Error | null) => (error ? reject(error) : resolve()));
   });
 }
-
-/** Tells the kernel that this range will be read soon. */
-export const adviseWillNeed = (fd: number, position: number, length: number): Promise<void> =>
-  advise(fd, position, length, POSIX_FADV_WILLNEED);
-
-/** Tells the kernel that this range will not be read again soon. */
-export const adviseDontNeed = (fd: number, position: number, length: number): Promise<void> =>
-  advise(fd, position, length, POSIX_FADV_DONTNEED);

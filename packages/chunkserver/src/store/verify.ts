@@ -49,6 +49,6 @@ export async function testChunk(store: Store, chunkId: number, version: number):
     if (idleSeconds < store.settings.minTestIntervalSeconds) return;
     await verifyBlocks(store, chunk);
     if (wantsToLeaveCache(store, idleSeconds))
-      await folderOf(store, chunk.slot).gate.run(() => store.files.dontNeed(chunk.fd, 0, 0));
+      await folderOf(store, chunk.slot).gate.run(() => store.files.dropCache(chunk.fd));
   });
 }

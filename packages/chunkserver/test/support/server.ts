@@ -74,6 +74,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     },
     files: options.files ?? realFiles,
     log: { info: note, warn: note, error: note },
+    defer: setImmediate,
     say: note,
     usage: () => ({ userCpu: 0, systemCpu: 0, residentBytes: 1, virtualBytes: 2, zoneSeconds: 0 }),
     maxOpenFiles: 1000,
