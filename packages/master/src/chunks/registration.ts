@@ -107,6 +107,8 @@ function authDigest(challenge: Buffer, authCode: string): Buffer {
   return hash.update(Buffer.from(authCode, 'latin1')).update(challenge.subarray(16)).digest();
 }
 
+const isLoopback = (ip: number) => ip >>> 24 === 127;
+
 /** Finds or makes the server's entry in the database, and takes the server in. */
 function accept(
   master: ChunkMaster,
@@ -118,7 +120,9 @@ function accept(
 ): ServerEntry {
   if (link.server !== undefined) throw new BadMessage('second registration on one connection');
   const ip = remapped(who.ip === 0 ? link.peerAddress : who.ip, master.settings.remap);
-  if (ip >>> 24 === 127) throw new BadMessage('localhost cannot be used for chunkservers');
+  // Who comes over loopback and says so is part of a cluster on one machine; from elsewhere such an address is of no use to anybody.
+  if (isLoopback(ip) && !isLoopback(link.peerAddress))
+    throw new BadMessage('localhost cannot be used for chunkservers');
   const { database } = master.world;
   const entry = database.connect(ip, who.port, csid, wantsId);
   if (entry === undefined)
