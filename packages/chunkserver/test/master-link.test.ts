@@ -409,8 +409,9 @@ describe('reports', () => {
     const { running, side } = await registered();
     await running.reload({ config: ['LABELS = B'] });
     expect(await side.expect(CSTOMA_LABELS)).toEqual({ labelMask: 2 });
-    await running.reload({ config: ['LABELS = B', 'BIND_HOST = 127.0.0.1'] });
+    await running.reload({ config: ['LABELS = B', 'MASTER_HOST = 10.255.255.2'] });
     expect((await side.expect(CSTOMA_REGISTER)).layout).toBe('disconnect');
     await register(await master.connection());
+    expect(running.hosts).toEqual(['10.255.255.1', '10.255.255.2']);
   });
 });

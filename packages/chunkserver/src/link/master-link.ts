@@ -107,8 +107,9 @@ export class MasterLink {
     if (session) {
       const labelsChanged = before.labelMask !== settings.labelMask;
       if (needsReconnect(before, settings) || (labelsChanged && !session.isRegistered)) {
-        this.#lastAddress = undefined;
         session.disconnect();
+        // Not the address of before, even if the name is still the same.
+        this.#lastAddress = undefined;
       } else if (labelsChanged) {
         session.sendLabels();
       }

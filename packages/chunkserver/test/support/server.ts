@@ -13,11 +13,19 @@ export async function temporaryFolder(): Promise<{ path: string; remove(): Promi
   return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
-/** The network of this machine, except that every master is on the loopback address, which chunkservers refuse by name. */
-const masterOnLoopback: Net = {
-  listen: realNet.listen,
-  connect: (options, attach) => realNet.connect({ ...options, host: '127.0.0.1', bindHost: '*' }, attach),
-};
+/**
+ * The network of this machine, except that every master is on the loopback address, which chunkservers refuse by name. Notes
+ * the hosts that were asked for.
+ */
+function masterOnLoopback(hosts: string[]): Net {
+  return {
+    listen: realNet.listen,
+    connect(options, attach) {
+      hosts.push(options.host);
+      return realNet.connect({ ...options, host: '127.0.0.1', bindHost: '*' }, attach);
+    },
+  };
+}
 
 export interface TestServerOptions {
   dataPath: string;
@@ -34,6 +42,8 @@ export interface TestServer {
   server: Chunkserver;
   /** What was said and logged. */
   lines: string[];
+  /** The hosts it tried as masters. */
+  hosts: string[];
   /** Why the server wanted to end, if it did. */
   foreign: string[];
   /** Changes the configuration and reloads. */
@@ -44,6 +54,7 @@ export interface TestServer {
 export async function startTestServer(options: TestServerOptions): Promise<TestServer> {
   const lines: string[] = [];
   const foreign: string[] = [];
+  const hosts: string[] = [];
   let { hdd, config = [] } = options;
   const parse = () =>
     parseConfig(
@@ -66,7 +77,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     dataPath: options.dataPath,
     clock: options.clock ?? realClock,
     random: realRandom,
-    net: masterOnLoopback,
+    net: masterOnLoopback(hosts),
     streams: {
       ...tcpStreams,
       // Port 0, which the configuration does not allow: any free one.
@@ -83,6 +94,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   return {
     server,
     lines,
+    hosts,
     foreign,
     async reload(changes) {
       hdd = changes.hdd ?? hdd;
