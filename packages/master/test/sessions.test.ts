@@ -179,7 +179,8 @@ describe('registration', () => {
       monitor.request(CLTOMA_SESSION_COMMAND, { cmd, sessionId }, MATOCL_SESSION_COMMAND);
     const connections = async () => {
       const list = await monitor.request(CLTOMA_SESSION_LIST, { vmode: 4 }, MATOCL_SESSION_LIST, { layout: 'vmode4' });
-      return list.sessions[0]?.nsocks;
+      const [session] = list.sessions;
+      return session && 'nsocks' in session ? session.nsocks : undefined;
     };
     const becomes = async (count: number) => {
       while ((await connections()) !== count) await new Promise((resolve) => setImmediate(resolve));

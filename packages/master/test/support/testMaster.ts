@@ -20,7 +20,7 @@ export class TestMaster {
   }
 
   static async start(
-    options: { exports?: string; config?: string } & Partial<MasterOptions> = {},
+    options: { exports?: string; config?: string } & Partial<Omit<MasterOptions, 'config'>> = {},
   ): Promise<TestMaster> {
     const { exports = OPEN_TO_ALL, config = '', ...more } = options;
     const test = new TestMaster(exports, config);
@@ -33,7 +33,7 @@ export class TestMaster {
     return test;
   }
 
-  async start(more: Partial<MasterOptions> = {}): Promise<void> {
+  async start(more: Partial<Omit<MasterOptions, 'config'>> = {}): Promise<void> {
     this.#running = await startMaster({
       environment: realEnvironment(),
       folder: this.folder,

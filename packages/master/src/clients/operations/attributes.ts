@@ -13,6 +13,7 @@ import {
   MATOCL_FUSE_SETATTR,
   MATOCL_FUSE_STATFS,
   MATOCL_FUSE_TIME_SYNC,
+  SessionFlag,
   Status,
 } from '@alces/proto';
 import { setOpenInodes } from '../../sessions/openFiles.ts';
@@ -74,8 +75,11 @@ export function addAttributeRequests(table: DispatchTable, requests: Requests): 
 
   table.on(CLTOMA_FUSE_AMTIME_INODES, MOUNTS, (client, { entries }) => {
     const context = requests.context(client, 0, [0]);
+    // The stock master lets a read-only session set modification times; nothing that such a session may do changes one.
+    const writes = (context.session.sesflags & SessionFlag.READONLY) === 0;
     for (const entry of entries) {
-      const operation = planAmtime(state, context, entry, core.config.atimeMode);
+      const times = writes ? entry : { ...entry, mtime: 0 };
+      const operation = planAmtime(state, context, times, core.config.atimeMode);
       if (operation) core.commit(operation, context.now);
     }
   });

@@ -16,7 +16,6 @@ import {
   CLTOMA_FUSE_PURGE,
   CLTOMA_FUSE_SETTRASHPATH,
   CLTOMA_FUSE_UNDEL,
-  DetachedType,
   MATOCL_FUSE_GETDETACHEDATTR,
   MATOCL_FUSE_GETSUSTAINED,
   MATOCL_FUSE_GETTRASH,
@@ -46,7 +45,7 @@ export function addTrashRequests(table: DispatchTable, requests: Requests): void
 
   table.on(CLTOMA_FUSE_GETDETACHEDATTR, MOUNTS, (client, { msgid, inode, type }) => {
     const context = requests.context(client, 0, [0]);
-    const attr = detachedAttributes(state, context, { inode, dtype: type ?? DetachedType.UNKNOWN });
+    const attr = detachedAttributes(state, context, { inode, type });
     if (typeof attr === 'number') return client.sendStatus(MATOCL_FUSE_GETDETACHEDATTR.number, msgid, attr);
     attr.length = shownBytes(attr.length);
     client.send(MATOCL_FUSE_GETDETACHEDATTR, { layout: attrLayout(client), msgid, attr });
