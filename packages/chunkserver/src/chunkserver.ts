@@ -18,7 +18,7 @@ import type { ChunkFiles } from './os/files.ts';
 import { replicate } from './replicate/replicate.ts';
 import { type ProcessUsage, Statistics } from './statistics.ts';
 import type { Store, StoreLog } from './store/context.ts';
-import { errorCode } from './store/failures.ts';
+import { errorCode, systemErrorText } from './store/failures.ts';
 import { makeStore } from './store/store.ts';
 
 /** Everything a chunkserver needs from outside. */
@@ -128,7 +128,7 @@ class RunningChunkserver implements Chunkserver {
     try {
       await this.#data.listen(listenHost, listenPort);
     } catch (error) {
-      throw new Error(`main server module: can't listen on socket: ${String(error)}`);
+      throw new Error(`main server module: can't listen on socket: ${systemErrorText(error)}`);
     }
     say(`main server module: listen on ${listenHost}:${this.port}`);
     await this.#link.start();
@@ -249,7 +249,7 @@ class RunningChunkserver implements Chunkserver {
         `main server module: socket address has changed, now listen on ${listenHost}:${listenPort}`,
       );
     } catch (error) {
-      this.#options.log.warn(`main server module: can't listen on socket: ${String(error)}`);
+      this.#options.log.warn(`main server module: can't listen on socket: ${systemErrorText(error)}`);
       this.#config = { ...this.#config, listenHost: before.listenHost, listenPort: before.listenPort };
     }
   }

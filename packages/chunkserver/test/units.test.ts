@@ -10,6 +10,7 @@ import { folderSpace } from '../src/disks/space.ts';
 import { parseLabels } from '../src/labels.ts';
 import { PacketReader } from '../src/net/packets.ts';
 import { ChunkTable, NONE } from '../src/store/chunk-table.ts';
+import { systemErrorText } from '../src/store/failures.ts';
 import { chunkFileName, emptyTable, isZero, layoutOfSize, parseChunkFileName } from '../src/store/format.ts';
 
 describe('mfshdd.cfg', () => {
@@ -199,6 +200,17 @@ describe('space', () => {
     const space = folderSpace(few, { kind: 'default' }, 0, content);
     expect(space.availableBytes).toBe(10 * (10 * 65_536 + 8192));
     expect(space.totalBytes).toBe(950_000 * 4096 - (450_000 * 4096 - space.availableBytes));
+  });
+});
+
+describe('system errors', () => {
+  it.each([
+    ["Error: ENOENT: no such file or directory, open '/a/.lock'", 'ENOENT (No such file or directory)'],
+    ['Error: listen EADDRINUSE: address already in use 10.0.0.1:9422', 'EADDRINUSE (Address already in use)'],
+    ['Error: EROFS: read-only file system, open', 'EROFS (Read-only file system)'],
+    ['something else', 'something else'],
+  ])('%s', (message, text) => {
+    expect(systemErrorText(message)).toBe(text);
   });
 });
 

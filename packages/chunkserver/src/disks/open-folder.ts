@@ -1,6 +1,6 @@
 import { isAbsolute, join } from 'node:path';
 import type { ChunkFiles, FolderLock } from '../os/files.ts';
-import { errorCode } from '../store/failures.ts';
+import { errorCode, systemErrorText } from '../store/failures.ts';
 import type { Folder } from './folder.ts';
 import type { HddLine } from './hdd-config.ts';
 import { readMetaId } from './identity.ts';
@@ -67,11 +67,11 @@ function takeLock(claim: FolderClaim, line: HddLine, path: string): { lock: Fold
     lock = claim.files.lock(path, false);
   } catch (error) {
     readOnly = errorCode(error) === 'EROFS' && line.marked;
-    if (!readOnly) throw new UnusableFolder(`can't create lock file '${path}': ${String(error)}`);
+    if (!readOnly) throw new UnusableFolder(`can't create lock file '${path}': ${systemErrorText(error)}`);
     try {
       lock = claim.files.lock(path, true);
     } catch (problem) {
-      throw new UnusableFolder(`can't open lock file '${path}': ${String(problem)}`);
+      throw new UnusableFolder(`can't open lock file '${path}': ${systemErrorText(problem)}`);
     }
   }
   if (!lock) throw new UnusableFolder(`data folder '${line.path}' already locked (used by another process)`);

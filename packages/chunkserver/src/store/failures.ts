@@ -28,6 +28,14 @@ export function errorCode(error: unknown): string {
   return error.code.startsWith('ERR_') ? '' : error.code;
 }
 
+/** An error of the system as the stock programs print it: `ENOENT (No such file or directory)`. */
+export function systemErrorText(error: unknown): string {
+  const match = /\b(E[A-Z0-9]+): ([a-z][a-z /-]*)/.exec(String(error));
+  if (!match) return String(error);
+  const text = match[2].trim();
+  return `${match[1]} (${text.charAt(0).toUpperCase()}${text.slice(1)})`;
+}
+
 export function isOutOfSpace(error: unknown): boolean {
   const code = errorCode(error);
   return code === 'ENOSPC' || code === 'EDQUOT';
