@@ -1,3 +1,4 @@
+export * from './alcesMetalogger.ts';
 export * from './any.ts';
 export * from './attributes.ts';
 export * from './chunkops.ts';
