@@ -81,7 +81,7 @@ export function planSetQuota(
   const hard = (flag: number): boolean => (qflags & (flag << QUOTA_HARD_SHIFT)) !== 0;
   return quotaOperation(state, target.row, {
     ...old,
-    graceperiod: limits.graceperiod,
+    graceperiod: limits.graceperiod || old.graceperiod,
     flags: old.flags | qflags,
     sinodes: soft(QUOTA_INODES) ? limits.sinodes : old.sinodes,
     hinodes: hard(QUOTA_INODES) ? limits.hinodes : old.hinodes,

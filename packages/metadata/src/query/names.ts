@@ -170,7 +170,10 @@ export function openListing(
   return request.nedgeid !== 0n || isPermitted(state, context, row, wanted) ? { row } : Status.EACCES;
 }
 
-/** Receives an entry of a listing; `name` is a view valid during the call, `inode` as shown to the session. */
+/**
+ * Receives an entry of a listing; `name` is a view valid during the call, `inode` as shown to the session. `parent` is the listed
+ * directory, also for `.` and `..`, and belongs into attributesOf.
+ */
 export type EntryVisitor = (name: Buffer, inode: number, row: number, parent: number) => void;
 
 /**
