@@ -45,9 +45,16 @@ describe('data cache table', () => {
         const model = new Model(8);
         for (const { call, inode, session } of steps) {
           if (call === 'open') expect(table.open(inode, session)).toBe(model.open(inode, session));
-          else if (call === 'access') table.access(inode, session), model.access(inode, session);
-          else if (call === 'modify') table.modify(inode, session), model.modify(inode, session);
-          else table.remove(inode), model.remove(inode);
+          else if (call === 'access') {
+            table.access(inode, session);
+            model.access(inode, session);
+          } else if (call === 'modify') {
+            table.modify(inode, session);
+            model.modify(inode, session);
+          } else {
+            table.remove(inode);
+            model.remove(inode);
+          }
         }
       }),
     );

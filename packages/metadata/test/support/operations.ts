@@ -114,7 +114,7 @@ export class OperationSource {
   }
 
   private chunk(): number {
-    return 1 + this.dice.below(this.state.nextchunkid);
+    return 1 + this.dice.below(Math.max(this.state.nextchunkid - 1, 1));
   }
 
   private index(inode: number): number {
@@ -301,7 +301,7 @@ export class OperationSource {
     LENGTH: () => ({
       op: 'LENGTH',
       inode: this.file(),
-      length: this.dice.pick([0, 1, 100, 65536, CHUNK, CHUNK + 1, CHUNK * 3 - 7, CHUNK * 5, 2 ** 50 + 1]),
+      length: this.dice.pick([0, 1, 100, 65536, CHUNK, CHUNK + 1, CHUNK * 3 - 7, CHUNK * 5, 2 ** 44 + 1]),
       chtime: this.dice.below(2),
     }),
     WRITE: () => {
@@ -438,7 +438,8 @@ export class OperationSource {
   }
 
   private quota(): OperationOf<'QUOTA'> {
-    const big = (): bigint => BigInt(this.dice.pick([0, 1000, 1_000_000_000])) + (this.dice.chance(0.1) ? 2n ** 63n : 0n);
+    const big = (): bigint =>
+      BigInt(this.dice.pick([0, 1000, 1_000_000_000])) + (this.dice.chance(0.1) ? 2n ** 63n : 0n);
     return {
       op: 'QUOTA',
       inode: this.dice.chance(0.9) ? this.directory() : this.inode(),
@@ -510,4 +511,6 @@ const WEIGHTS: Partial<Record<OperationName, number>> = {
   IDLE: 1,
 };
 
-const WEIGHTED = Object.entries(WEIGHTS).flatMap(([name, weight]) => Array<OperationName>(weight).fill(name as OperationName));
+const WEIGHTED = Object.entries(WEIGHTS).flatMap(([name, weight]) =>
+  Array<OperationName>(weight).fill(name as OperationName),
+);
