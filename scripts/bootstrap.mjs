@@ -33,7 +33,8 @@ function dependenciesAreCurrent() {
 function installDependencies() {
   if (dependenciesAreCurrent()) return;
   console.log('installing npm packages ...');
-  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit' });
+  // Not `npm ci`: it refuses a lock file without the binaries of other platforms, which npm leaves out when it writes one here.
+  execFileSync('npm', ['install', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit' });
   const marker = join(root, 'node_modules', '.package-lock.json');
   writeFileSync(marker, readFileSync(marker));
 }
