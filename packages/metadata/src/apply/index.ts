@@ -38,7 +38,7 @@ type AnyHandler = (state: State, now: number, operation: Operation, mode: ApplyM
  * @param now time stamp of the entry, unix seconds.
  * @param mode what happens to the results of the operation, see ApplyMode.
  * @returns Status.OK and metaversion + 1; or another status and an unchanged state, except that a result which can only be
- * known afterwards (counters of SNAPSHOT, of recursive setters, the id of RENUMERATEEDGES) and does not agree gives
+ * known afterwards (counters of recursive setters, in strict mode of SNAPSHOT, the id of RENUMERATEEDGES) and does not agree gives
  * Status.MISMATCH with the operation done. Such a state must not be used on.
  */
 export function apply(state: State, now: number, operation: Operation, mode: ApplyMode): number {

@@ -7,7 +7,7 @@ import {
   MAINTENANCE_ON,
   MAINTENANCE_TEMPORARY,
 } from '../tables/chunkservers.ts';
-import type { Handlers } from './common.ts';
+import type { ApplyMode, Handlers } from './common.ts';
 
 /** First argument of CSDBOP. */
 export const CSDB_ADD = 0;
@@ -25,17 +25,42 @@ const MAINTENANCE_OF: Readonly<Record<number, number>> = {
   [CSDB_MAINTENANCE_TEMPORARY]: MAINTENANCE_TEMPORARY,
 };
 
-function csdbop(state: State, _now: number, op: CsdbopOperation): number {
+function csdbop(state: State, _now: number, op: CsdbopOperation, mode: ApplyMode): number {
   const { chunkservers } = state;
   if (op.csop === CSDB_ADD) {
     return addServer(state, op);
   }
   const record = op.csop === CSDB_NEW_ADDRESS ? chunkservers.findById(op.arg) : chunkservers.find(op.ip, op.port);
+  if (op.csop === CSDB_NEW_ADDRESS && !clearAddress(state, op, record, mode)) {
+    return Status.MISMATCH;
+  }
   if (record === undefined || !changeServer(state, op, record)) {
     return Status.MISMATCH;
   }
   state.observer.chunkserverChanged(op.csop, op.ip, op.port);
   return Status.OK;
+}
+
+/**
+ * Makes sure that no other server has the address that one is going to get: an image with such a pair cannot be loaded. The
+ * stock replayer does not look (and no master writes such an entry).
+ */
+function clearAddress(
+  state: State,
+  op: CsdbopOperation,
+  record: ChunkserverRecord | undefined,
+  mode: ApplyMode,
+): boolean {
+  const present = state.chunkservers.find(op.ip, op.port);
+  if (present === undefined || present === record || mode === 'strict') {
+    return true;
+  }
+  if (mode === 'live' || record === undefined) {
+    return false;
+  }
+  state.chunkservers.remove(present);
+  state.observer.deviation('CSDBOP', 'the address of another server was taken over');
+  return true;
 }
 
 function addServer(state: State, op: CsdbopOperation): number {

@@ -46,6 +46,7 @@ interface CopyJob {
   readonly frames: Frame[];
   /** Copies of nodes with several names, by source row. */
   readonly copies: Map<number, number>;
+  ignoresTrailingZeros: boolean;
 }
 
 /** Copies a node, with everything below it, to a name in a directory (spec 51, section 4.6). */
@@ -56,9 +57,20 @@ export function copyTree(
   parent: number,
   op: SnapshotOperation,
   results: SnapshotResults,
+  isReplay: boolean,
 ): void {
   const { edges } = state;
-  const job: CopyJob = { state, now, op, who: credentialsOf(op), results, frames: [], copies: new Map() };
+  const job: CopyJob = {
+    state,
+    now,
+    op,
+    who: credentialsOf(op),
+    results,
+    frames: [],
+    copies: new Map(),
+    ignoresTrailingZeros: false,
+  };
+  job.ignoresTrailingZeros = isReplay && mustIgnoreTrailingZeros(state, job, source, parent);
   copyNode(job, source, parent, op.name, true);
   for (let frame = job.frames.at(-1); frame !== undefined; frame = job.frames.at(-1)) {
     const edge = frame.next;
@@ -194,7 +206,7 @@ function mergeInto(job: CopyJob, source: number, edge: number): number {
     }
     return present;
   }
-  if (hasSameData(state, source, present)) {
+  if (hasSameData(state, source, present, job.ignoresTrailingZeros)) {
     results.same++;
     return present;
   }
@@ -211,25 +223,68 @@ function mergeInto(job: CopyJob, source: number, edge: number): number {
   return target;
 }
 
-/** Whether two files have the same length and the same chunks, entry by entry. */
-function hasSameData(state: State, a: number, b: number): boolean {
+/** Whether two files have the same length and the same chunks, entry by entry; trailing empty entries count unless ignored. */
+function hasSameData(state: State, a: number, b: number, ignoresTrailingZeros: boolean): boolean {
   const { nodes } = state;
-  const slots = nodes.slots.get(a);
-  if (nodes.length.get(a) !== nodes.length.get(b) || slots !== nodes.slots.get(b)) {
+  const slots = Math.max(nodes.slots.get(a), nodes.slots.get(b));
+  if (nodes.length.get(a) !== nodes.length.get(b)) {
     return false;
   }
-  let i = 0;
-  let j = 0;
-  do {
-    i = nodes.nextUsedSlot(a, i);
-    j = nodes.nextUsedSlot(b, j);
-    if (i !== j || (i < slots && nodes.chunkAt(a, i) !== nodes.chunkAt(b, j))) {
+  if (!ignoresTrailingZeros && nodes.slots.get(a) !== nodes.slots.get(b)) {
+    return false;
+  }
+  for (let from = 0; from < slots; ) {
+    const i = nextChunk(state, a, from);
+    if (i !== nextChunk(state, b, from)) {
       return false;
     }
-    i++;
-    j++;
-  } while (i < slots);
+    if (i < slots && nodes.chunkAt(a, i) !== nodes.chunkAt(b, i)) {
+      return false;
+    }
+    from = i + 1;
+  }
   return true;
+}
+
+/** Index of the next chunk of a file, Infinity if there is none. */
+function nextChunk(state: State, row: number, from: number): number {
+  const index = state.nodes.nextUsedSlot(row, from);
+  return index < state.nodes.slots.get(row) ? index : Number.POSITIVE_INFINITY;
+}
+
+/** How many files of a copy would be found to be there already with the same data. */
+function countSame(state: State, top: CopyJob, source: number, parent: number, ignoresTrailingZeros: boolean): number {
+  const { nodes, edges } = state;
+  let same = 0;
+  const pending = [{ row: source, directory: parent, name: top.op.name as Uint8Array }];
+  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+    const edge = edges.find(item.directory, item.name);
+    const type = nodes.type.get(item.row);
+    if (edge === 0) {
+      continue;
+    }
+    const counterpart = edges.child.get(edge);
+    if (type === TYPE_FILE && mayAccess(state, item.row, top.who, ACCESS_READ)) {
+      same += hasSameData(state, item.row, counterpart, ignoresTrailingZeros) ? 1 : 0;
+    } else if (type === TYPE_DIRECTORY && mayAccess(state, item.row, top.who, ACCESS_READ | ACCESS_EXECUTE)) {
+      for (let child = edges.firstChild(item.row); child !== 0; child = edges.nextSibling.get(child)) {
+        pending.push({ row: edges.child.get(child), directory: counterpart, name: Buffer.from(edges.name(child)) });
+      }
+    }
+  }
+  return same;
+}
+
+/**
+ * Whether the results of an entry only make sense if trailing empty chunk entries do not count: the number of entries in the
+ * memory of a stock master may differ from that of a replay (spec 51, section 7.7).
+ */
+function mustIgnoreTrailingZeros(state: State, job: CopyJob, source: number, parent: number): boolean {
+  const expected = job.op.same;
+  return (
+    countSame(state, job, source, parent, false) !== expected &&
+    countSame(state, job, source, parent, true) === expected
+  );
 }
 
 /** Attributes that a node gets after its children were handled, and the snapshot mark. */

@@ -124,7 +124,7 @@ export function planRemoveQuota(
 }
 
 function quotaOperation(state: State, row: number, quota: Quota): QuotaOperation {
-  return { op: 'QUOTA', inode: state.nodes.inode.get(row), ...quota };
+  return { op: 'QUOTA', inode: state.nodes.inode.get(row), ...(quota.flags === 0 ? NO_QUOTA : quota) };
 }
 
 /** Whether the use of a directory is above one of its soft limits. */
