@@ -309,13 +309,19 @@ export class SimNetwork {
           return;
         }
         const remote = { address: options.host, port: options.port };
-        const local = { address: options.bindHost ?? host.address, port: this.#nextPort++ };
+        const bound = options.bindHost !== undefined && !options.bindHost.startsWith('*');
+        const local = { address: bound ? options.bindHost! : host.address, port: this.#nextPort++ };
         const near = new Endpoint(this, host, local, remote);
         const far = new Endpoint(this, server, remote, local);
         this.scheduler.after(
           this.delayMs(),
           host.guard(() => {
             if (settled) return;
+            // The listener may have gone with its host while the connection was on its way.
+            if (![...this.#listeners.values()].includes(listener)) {
+              refuse();
+              return;
+            }
             settled = true;
             this.#endpoints.add(near).add(far);
             server.guard(() => far.join(near, listener.accept(far)))();
