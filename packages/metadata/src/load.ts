@@ -120,14 +120,16 @@ export function loadFreeInode(state: State, inode: number, freetime: number): vo
 
 /**
  * Computes what the image does not store: chunk references, directory sums, link counts, class use, trash totals. To be called
- * once, after all sections were read and structure errors were repaired. Chunk ids in files that do not exist in the chunk table
- * stay in the files (spec 50, section 5).
- *
- * Returns the inodes of directories that cannot be reached from the root (loops, or a second name of a directory): the image
- * must be refused if there are any.
+ * once, after all sections were read and structure errors were repaired: in particular every directory must be reachable from the
+ * root. Chunk ids in files that do not exist in the chunk table stay in the files (spec 50, section 5). A next chunk id that was
+ * given out already is raised.
  */
-export function finishLoading(state: State): number[] {
-  return recomputeSums(state);
+export function finishLoading(state: State): void {
+  const { chunks } = state;
+  for (let row = 1; row < chunks.rowLimit; row++) {
+    state.nextchunkid = Math.max(state.nextchunkid, chunks.id.get(row) + 1);
+  }
+  recomputeSums(state);
 }
 
 /** The state of a new, empty file system (spec 50, section 2): a root directory and nothing else. */

@@ -19,7 +19,10 @@ export interface Observer {
   nodeCreated(nodeRow: number, inode: number): void;
   /** The node is about to be removed; its fields can still be read. */
   nodeRemoved(nodeRow: number, inode: number): void;
-  /** `what` is a mask of CHANGED_*. Times of directories changed by adding or removing names are reported too. */
+  /**
+   * `what` is a mask of CHANGED_*. Times of directories changed by adding or removing names are reported too, but not that the
+   * sizes shown for all directories above a changed file are others.
+   */
   nodeChanged(nodeRow: number, inode: number, what: number): void;
   /** `name` is a view, valid during the call. */
   entryAdded(parentInode: number, name: Buffer, childInode: number): void;

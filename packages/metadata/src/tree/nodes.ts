@@ -105,6 +105,7 @@ export function addName(state: State, now: number, parent: number, child: number
   }
   addUpwards(state, parent, contributionOf(state, child), 1);
   nodes.ctime.set(child, now);
+  state.observer.nodeChanged(child, nodes.inode.get(child), CHANGED_ATTRIBUTES);
   touchDirectory(state, now, parent);
   state.observer.entryAdded(nodes.inode.get(parent), edges.name(edge), nodes.inode.get(child));
 }
@@ -123,6 +124,7 @@ export function removeName(state: State, now: number, edge: number): void {
   state.observer.entryRemoved(nodes.inode.get(parent), edges.name(edge), nodes.inode.get(child));
   edges.remove(edge, list);
   nodes.ctime.set(child, now);
+  state.observer.nodeChanged(child, nodes.inode.get(child), CHANGED_ATTRIBUTES);
   touchDirectory(state, now, parent);
 }
 
@@ -141,7 +143,6 @@ export function unlinkName(state: State, now: number, edge: number): void {
   const child = edges.child.get(edge);
   if (nodes.names.get(child) > 1) {
     removeName(state, now, edge);
-    state.observer.nodeChanged(child, nodes.inode.get(child), CHANGED_ATTRIBUTES);
     return;
   }
   const isFile = nodes.type.get(child) === TYPE_FILE;

@@ -46,10 +46,9 @@ function addToList(state: State, list: number, what: Contribution, sign: 1 | -1)
 
 /**
  * Computes everything the image does not store: chunk references, use of storage classes, totals of detached files, children
- * and sums of directories. Returns the inodes of directories that cannot be reached from the root (loops): such a state must
- * not be used, since walks towards the root would not end in it.
+ * and sums of directories. There must be no loops of directories.
  */
-export function recomputeSums(state: State): number[] {
+export function recomputeSums(state: State): void {
   const { nodes } = state;
   for (let row = 1; row < nodes.rowLimit; row++) {
     const type = nodes.type.get(row);
@@ -62,12 +61,10 @@ export function recomputeSums(state: State): number[] {
   }
   countNames(state);
   const order = directoriesTopDown(state);
-  const reached = new Set(order);
   for (let i = order.length - 1; i > 0; i--) {
     const parent = state.edges.parent.get(nodes.firstEdge.get(order[i]));
     addToList(state, nodes.aux.get(parent), contributionOf(state, order[i]), 1);
   }
-  return unreachedDirectories(state, reached);
 }
 
 function countFile(state: State, row: number, type: number): void {
@@ -123,15 +120,4 @@ function directoriesTopDown(state: State): number[] {
     }
   }
   return order;
-}
-
-function unreachedDirectories(state: State, reached: Set<number>): number[] {
-  const { nodes } = state;
-  const inodes: number[] = [];
-  for (let row = 1; row < nodes.rowLimit; row++) {
-    if (nodes.type.get(row) === TYPE_DIRECTORY && !reached.has(row)) {
-      inodes.push(nodes.inode.get(row));
-    }
-  }
-  return inodes;
 }
