@@ -250,10 +250,17 @@ describe('folders', () => {
     await running.reload({ hdd: [disk(2)] });
     await until('folder gone', () => store.folders.length === 1);
     expect(store.table.count).toBe(0);
-    expect(existsSync(`${disk(1)}/.chunkdb`)).toBe(true);
+    await until('its index', () => existsSync(`${disk(1)}/.chunkdb`));
     await running.reload({ hdd: [disk(2), disk(1)] });
     await settled(running);
     expect(versionOf(running, 1)).toBe(1);
+  });
+
+  it('are taken into use once by reloads that overlap', async () => {
+    const running = await start();
+    await Promise.all([1, 2, 3].map(() => running.reload({ hdd: [disk(1), disk(2), disk(3)] })));
+    await settled(running);
+    expect(running.server.store.folders).toHaveLength(3);
   });
 
   it('are filled in proportion to their size and not when marked', async () => {
@@ -365,5 +372,27 @@ describe('background tests', () => {
       return table.isDamaged(table.find(2));
     });
     expect(again.server.store.table.isDamaged(again.server.store.table.find(1))).toBe(false);
+  });
+});
+
+describe('a folder that leaves while it is being scanned', () => {
+  it('leaves no list behind that is not complete', async () => {
+    for (let id = 1; id <= 300; id++) putChunk(1, id.toString(16).toUpperCase().padStart(2, '0').slice(-2), id, 1);
+    const running = await start({ hdd: [disk(2)] });
+    let lists = 0;
+    const { store } = running.server;
+    const { list } = store.files;
+    store.files.list = async (path) => {
+      if (++lists === 40) await running.reload({ hdd: [disk(2)] });
+      return list(path);
+    };
+    await running.reload({ hdd: [disk(2), disk(1)] });
+    await until('scan begun', () => lists >= 40);
+    await until('folder gone', () => store.folders.length === 1);
+    store.files.list = list;
+    expect(existsSync(`${disk(1)}/.chunkdb`)).toBe(false);
+    await running.reload({ hdd: [disk(2), disk(1)] });
+    await settled(running);
+    expect(store.table.count).toBe(300);
   });
 });
