@@ -18,3 +18,4 @@ export { parseCFloat, parseCInteger, parseSize } from './numbers.ts';
 export { realClock, realRandom } from './realClock.ts';
 export { realDisk } from './realDisk.ts';
 export { realNet, resolveHost } from './realNet.ts';
+export { runInSlices } from './slices.ts';
