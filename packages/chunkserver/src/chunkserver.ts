@@ -82,6 +82,7 @@ class RunningChunkserver implements Chunkserver {
   #identity: Identity;
   #timers: Cancel[] = [];
   #stopped: Promise<void> | undefined;
+  #reloading: Promise<void> = Promise.resolve();
   /** Files being written in the background, one after the other. */
   #saving: Promise<void> = Promise.resolve();
 
@@ -141,7 +142,14 @@ class RunningChunkserver implements Chunkserver {
     ];
   }
 
-  async reload(): Promise<void> {
+  reload(): Promise<void> {
+    const reloaded = this.#reloading.then(() => this.#reload());
+    // The next one waits for this one, however it ends.
+    this.#reloading = reloaded.catch(() => {});
+    return reloaded;
+  }
+
+  async #reload(): Promise<void> {
     const { log, rereadConfig } = this.#options;
     const fileConfig = rereadConfig();
     if (!fileConfig) return;
@@ -179,7 +187,7 @@ class RunningChunkserver implements Chunkserver {
       this.#saveCharts();
     }
     await this.#saving;
-    await this.#disks.stop();
+    await this.#disks.stop(this.#jobs.active > 0);
   }
 
   #dataContext(streams: Streams): DataContext {

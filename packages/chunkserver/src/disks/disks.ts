@@ -87,7 +87,7 @@ export class Disks {
   /** To be called every second. */
   tick(): void {
     for (const folder of this.#store.folders) {
-      if (folder.removing) this.#run(tryRemoveFolder(this.#store, folder).then(() => undefined));
+      if (folder.removing) this.#run(tryRemoveFolder(this.#store, folder));
       else if (folder.damaged && !folder.readOnly) dropIdleChunks(this.#store, folder);
       this.#run(checkFolder(this.#store, folder));
     }
@@ -100,13 +100,16 @@ export class Disks {
     for (const folder of this.#store.folders) if (!folder.readOnly) await this.#writeMetaId(folder, metaId);
   }
 
-  /** Waits for scans, closes all files and writes the fast-start lists. */
-  async stop(): Promise<void> {
+  /**
+   * Waits for scans, closes all files and writes the fast-start lists; not if operations are still `busy`, because what they
+   * do to a folder in the same second would go unnoticed at the next start.
+   */
+  async stop(busy: boolean): Promise<void> {
     this.#stopping = true;
     await Promise.all(this.#work);
     await this.#store.active.closeAll();
     for (const folder of this.#store.folders) {
-      await saveFolder(this.#store, folder);
+      if (!busy) await saveFolder(this.#store, folder);
       folder.lock.release();
     }
   }
@@ -179,19 +182,20 @@ export class Disks {
     folder.phase = 'scanning';
     folder.scanPercent = 0;
     const startMs = this.#store.clock.monotonicMs();
+    const isStopped = () => this.#stopping || folder.removing;
     try {
-      await scanFolder(this.#store, folder, () => this.#stopping || folder.removing);
+      await scanFolder(this.#store, folder, isStopped);
     } catch (error) {
       if (errorCode(error) === '') throw error;
       markDamaged(this.#store, folder, `scanning failed: ${String(error)}`);
     }
-    // A scan cut short by the end of the process must not look complete.
-    folder.phase = this.#stopping ? 'toScan' : 'scanned';
+    // A scan cut short must not look complete: its chunks would be taken for all there are.
+    folder.phase = isStopped() ? 'toScan' : 'scanned';
     folder.spaceIsStale = true;
     const seconds = ((this.#store.clock.monotonicMs() - startMs) / 1000).toFixed(1);
     this.#store.log.info(`hdd space manager: ${folder.path}: ${folder.chunks} chunks found in ${seconds} s`);
     // Without waiting for the next second: until then the folder takes no new chunks.
-    if (!this.#stopping) await checkFolder(this.#store, folder);
+    if (!isStopped()) await checkFolder(this.#store, folder);
   }
 
   async #writeMetaId(folder: Folder, metaId: bigint): Promise<void> {

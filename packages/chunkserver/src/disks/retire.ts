@@ -45,18 +45,20 @@ export async function saveFolder(store: Store, folder: Folder): Promise<void> {
   if (mayHaveChunkDb(folder)) await saveChunkDb(store, folder, chunkDbOf(store, folder));
 }
 
+/** Folders whose removal has begun; they stay in the list until it is complete, so that nobody takes them into use again. */
+const leaving = new WeakSet<Folder>();
+
 /**
  * Takes a folder out of use if none of its chunks is in use: writes `.chunkdb`, reports all chunks as lost, releases the lock.
- * Answers whether it is gone.
  */
-export async function tryRemoveFolder(store: Store, folder: Folder): Promise<boolean> {
-  if (folder.phase === 'scanning' || folder.gate.load > 0) return false;
-  for (const slot of store.table.ofFolder(folder.number)) if (store.active.isInUse(store.table.id(slot))) return false;
+export async function tryRemoveFolder(store: Store, folder: Folder): Promise<void> {
+  if (leaving.has(folder) || folder.phase === 'scanning' || folder.gate.load > 0) return;
+  for (const slot of store.table.ofFolder(folder.number)) if (store.active.isInUse(store.table.id(slot))) return;
+  leaving.add(folder);
   const content = mayHaveChunkDb(folder) ? chunkDbOf(store, folder) : undefined;
   dropIdleChunks(store, folder);
-  store.folders = store.folders.filter((other) => other !== folder);
-  store.reports.spaceChanged();
   if (content) await saveChunkDb(store, folder, content);
   folder.lock.release();
-  return true;
+  store.folders = store.folders.filter((other) => other !== folder);
+  store.reports.spaceChanged();
 }
