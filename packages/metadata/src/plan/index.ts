@@ -1,4 +1,5 @@
 export type { Counters } from '../apply/recursive.ts';
+export * from './append.ts';
 export * from './attributes.ts';
 export * from './background.ts';
 export * from './classes.ts';
@@ -7,6 +8,8 @@ export * from './data.ts';
 export * from './names.ts';
 export * from './quota.ts';
 export * from './quota-control.ts';
+export * from './rename.ts';
 export * from './setters.ts';
 export * from './snapshot.ts';
 export * from './trash.ts';
+export * from './xattrs.ts';

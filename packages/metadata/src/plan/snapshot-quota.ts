@@ -1,5 +1,5 @@
 import type { State } from '../state.ts';
-import { isDetachedType, TYPE_DIRECTORY } from '../tables/constants.ts';
+import { TYPE_DIRECTORY } from '../tables/constants.ts';
 import { contributionOf } from '../tree/contribution.ts';
 import { exceedsOwnQuota, exceedsQuota, type Growth, NO_GROWTH } from './quota.ts';
 
@@ -41,9 +41,6 @@ export function snapshotExceedsQuota(state: State, source: number, parent: numbe
 
 function visit(state: State, source: number, directory: number, name: Uint8Array, frames: Frame[]): void {
   const { nodes, edges } = state;
-  if (isDetachedType(nodes.type.get(source))) {
-    return;
-  }
   const edge = edges.find(directory, name);
   const growth = frames[frames.length - 1].growth;
   const whole = contributionOf(state, source);

@@ -2,13 +2,7 @@ import { Disable, SessionFlag, SnapshotMode, Status } from '@alces/proto';
 import { checkCounterparts } from '../apply/snapshot.ts';
 import type { SnapshotOperation } from '../operations.ts';
 import type { State } from '../state.ts';
-import {
-  EATTR_APPENDONLY,
-  EATTR_IMMUTABLE,
-  EATTR_SNAPSHOT,
-  isDetachedType,
-  TYPE_DIRECTORY,
-} from '../tables/constants.ts';
+import { EATTR_APPENDONLY, EATTR_IMMUTABLE, EATTR_SNAPSHOT, TYPE_DIRECTORY } from '../tables/constants.ts';
 import { isSameOrBelow, isValidName } from '../tree/names.ts';
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE } from '../tree/permissions.ts';
 import { isDisabled, isPermitted, isReadOnly, type Planned, type RequestContext, resolve } from './context.ts';
@@ -141,26 +135,48 @@ function checkDelete(state: State, context: RequestContext, parent: number, requ
   return isFrozen ? Status.EPERM : checkRemovalBelow(state, context, edges.child.get(edge));
 }
 
-/** Whether all of a tree may be removed without force. */
+/**
+ * Whether all of a tree may be removed without force: status of the first obstacle. A directory is entered before it is judged
+ * itself, children in list order.
+ */
 function checkRemovalBelow(state: State, context: RequestContext, top: number): number {
   const { nodes, edges } = state;
-  const pending = [top];
-  for (let row = pending.pop(); row !== undefined; row = pending.pop()) {
-    const eattr = nodes.eattr.get(row);
+  const frames: { row: number; next: number }[] = [];
+  let row = top;
+  for (;;) {
     if (nodes.type.get(row) === TYPE_DIRECTORY) {
-      if (eattr & EATTR_APPENDONLY) {
-        return Status.EPERM;
+      const status = checkEntering(state, context, row);
+      if (status !== Status.OK) {
+        return status;
       }
-      if (!isPermitted(state, context, row, WRITE_AND_SEARCH)) {
-        return Status.EACCES;
-      }
-      for (let edge = edges.firstChild(row); edge !== 0; edge = edges.nextSibling.get(edge)) {
-        pending.push(edges.child.get(edge));
-      }
-    }
-    if ((eattr & EATTR_SNAPSHOT) === 0 || eattr & EATTR_UNREMOVABLE || isDetachedType(nodes.type.get(row))) {
+      frames.push({ row, next: edges.firstChild(row) });
+    } else if (!isSnapshotNode(state, row)) {
       return Status.EPERM;
     }
+    for (let frame = frames.at(-1); frame?.next === 0; frame = frames.at(-1)) {
+      if (!isSnapshotNode(state, frame.row)) {
+        return Status.EPERM;
+      }
+      frames.pop();
+    }
+    const frame = frames.at(-1);
+    if (frame === undefined) {
+      return Status.OK;
+    }
+    row = edges.child.get(frame.next);
+    frame.next = edges.nextSibling.get(frame.next);
   }
-  return Status.OK;
+}
+
+function checkEntering(state: State, context: RequestContext, directory: number): number {
+  if (state.nodes.eattr.get(directory) & EATTR_APPENDONLY) {
+    return Status.EPERM;
+  }
+  return isPermitted(state, context, directory, WRITE_AND_SEARCH) ? Status.OK : Status.EACCES;
+}
+
+/** Whether a node belongs to a snapshot and is not protected. */
+function isSnapshotNode(state: State, row: number): boolean {
+  const eattr = state.nodes.eattr.get(row);
+  return (eattr & EATTR_SNAPSHOT) !== 0 && (eattr & EATTR_UNREMOVABLE) === 0;
 }

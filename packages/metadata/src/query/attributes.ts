@@ -26,9 +26,6 @@ export type Presentation = Pick<RequestContext, 'uid' | 'gids' | 'originalUid' |
   mapAll: boolean;
 };
 
-/** Presentation of true owners, for answers that are not about a user (trash). */
-export const PLAIN_PRESENTATION: Presentation = { uid: 0, gids: [0], originalUid: 0, originalGid: 0, mapAll: false };
-
 /** Presentation for a request. */
 export function presentationFor(context: RequestContext): Presentation {
   const { uid, gids, originalUid, originalGid, session } = context;

@@ -2,7 +2,7 @@ import { type Attr, DetachedType, Status } from '@alces/proto';
 import type { Planned, RequestContext } from '../plan/context.ts';
 import type { State } from '../state.ts';
 import { isDetachedType, SUSTAINED_BUCKETS, TRASH_BUCKETS, TYPE_SUSTAINED, TYPE_TRASH } from '../tables/constants.ts';
-import { attributesOf, PLAIN_PRESENTATION } from './attributes.ts';
+import { attributesOf } from './attributes.ts';
 
 const SLASH = 0x2f;
 const BAR = 0x7c;
@@ -59,7 +59,7 @@ export function listSustained(state: State, context: RequestContext): Planned<De
   return entries;
 }
 
-/** GETDETACHEDATTR (spec 10, section 9.3). */
+/** GETDETACHEDATTR: as the owner sees the file (spec 10, section 9.3). */
 export function detachedAttributes(
   state: State,
   context: RequestContext,
@@ -77,7 +77,12 @@ export function detachedAttributes(
   const isWrongKind =
     (kind === DetachedType.TRASH && type !== TYPE_TRASH) ||
     (kind === DetachedType.SUSTAINED && type !== TYPE_SUSTAINED);
-  return !isDetachedType(type) || isWrongKind ? Status.ENOENT : attributesOf(state, row, PLAIN_PRESENTATION);
+  if (!isDetachedType(type) || isWrongKind) {
+    return Status.ENOENT;
+  }
+  const uid = state.nodes.uid.get(row);
+  const gid = state.nodes.gid.get(row);
+  return attributesOf(state, row, { uid, gids: [gid], originalUid: uid, originalGid: gid, mapAll: false });
 }
 
 /** GETTRASHPATH: a view, valid until the next change (spec 10, section 9.3). */

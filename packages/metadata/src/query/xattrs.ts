@@ -1,6 +1,6 @@
 import { Status, XattrGetMode } from '@alces/proto';
-import { isTrustedXattr, xattrListLength } from '../plan/attributes.ts';
 import { isPermitted, type Planned, type RequestContext, resolve } from '../plan/context.ts';
+import { isTrustedXattr, xattrListLength } from '../plan/xattrs.ts';
 import type { State } from '../state.ts';
 import type { Acl } from '../tables/acls.ts';
 import { ACL_ACCESS, ACL_DEFAULT, MAX_XATTR_LIST_BYTES } from '../tables/constants.ts';

@@ -312,7 +312,7 @@ export const toolCases: Record<string, (source: CaseMaker) => Case> = {
       hardSize: dice.below(1e10),
       hardRealsize: dice.below(3e10),
     };
-    const removes = dice.chance(0.7);
+    const removes = qflags === 0 || dice.chance(0.7); // a "set" of nothing changes the grace period without an entry
     const request = removes
       ? ({ layout: 'remove', msgid: MSGID, inode, qflags } as const)
       : ({ layout: 'set', msgid: MSGID, inode, qflags, grace: dice.pick([0, 1, 100]), ...limits } as const);

@@ -20,6 +20,10 @@ const BACKGROUND = new Set([
   'ROLLBACK',
 ]);
 
+/** No request is sent in the last part of a second, nor in the first after waiting for that. */
+const SECONDS_END_MS = 980;
+const SECONDS_START_MS = 10;
+
 /** Requests without an answer. */
 const SILENT = new Set(['amtime', 'sustained']);
 
@@ -29,6 +33,8 @@ export class Comparison {
   private readonly log: LogReader;
   /** Number of requests by kind and status. */
   readonly counts = new Map<string, number>();
+  /** Lines of the master's own that came after those of the present request. */
+  private later: LogLine[] = [];
 
   constructor(mirror: Mirror, log: LogReader) {
     this.mirror = mirror;
@@ -37,7 +43,7 @@ export class Comparison {
 
   /** Takes over what was logged so far, whoever caused it. */
   settle(): void {
-    for (const line of this.takeLines(false)) {
+    for (const line of [...this.later.splice(0), ...this.takeLines(false)]) {
       this.takeOver(line);
     }
   }
@@ -49,6 +55,7 @@ export class Comparison {
     if (test.isDangerous?.(mirror)) {
       return Buffer.alloc(0);
     }
+    await awayFromSecondsEnd();
     this.settle();
     const answer = await this.ask(label, test, client);
     const clock = Math.floor(Date.now() / 1000);
@@ -85,7 +92,11 @@ export class Comparison {
         ours.push(line);
         continue;
       }
-      if (isQuotaCheck && ours.length === 0) {
+      if (ours.length > 0) {
+        this.later.push(line);
+        continue;
+      }
+      if (isQuotaCheck) {
         this.checkQuotaLine(line);
       }
       this.takeOver(line);
@@ -127,6 +138,14 @@ export class Comparison {
           `real lines ${realLines.join(' ; ')}\nmy lines   ${myLines.join(' ; ')}`,
       );
     }
+  }
+}
+
+/** Waits out the end of a second, in which the master's clock and ours could show different ones. */
+async function awayFromSecondsEnd(): Promise<void> {
+  const intoSecondMs = Date.now() % 1000;
+  if (intoSecondMs > SECONDS_END_MS) {
+    await new Promise((resolve) => setTimeout(resolve, 1000 - intoSecondMs + SECONDS_START_MS));
   }
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { type NumberedChange, parseChangelogLine } from '../../src/index.ts';
 
 /** A line of a change log and what it says. */
@@ -7,9 +7,9 @@ export interface LogLine {
   change: NumberedChange;
 }
 
-/** Follows a change log file that a master writes. */
+/** Follows the current change log file of a master, also over its hourly rotation. */
 export class LogReader {
-  private readonly file: number;
+  private file: number;
   private readonly path: string;
   private position = 0;
   private rest = '';
@@ -21,14 +21,32 @@ export class LogReader {
 
   /** Complete lines that were added since the last call. */
   read(): LogLine[] {
-    const buffer = Buffer.alloc(statSync(this.path).size - this.position);
-    this.position += readSync(this.file, buffer, 0, buffer.length, this.position);
-    const lines = (this.rest + buffer.toString('latin1')).split('\n');
+    let text = this.rest + this.drain();
+    if (this.isRotated()) {
+      text += this.drain(); // what came between the first look and the rotation
+      closeSync(this.file);
+      this.file = openSync(this.path, 'r');
+      this.position = 0;
+      text += this.drain();
+    }
+    const lines = text.split('\n');
     this.rest = lines.pop() ?? '';
-    return lines.map((text) => ({ text, change: parseChangelogLine(Buffer.from(text, 'latin1')) }));
+    return lines.map((line) => ({ text: line, change: parseChangelogLine(Buffer.from(line, 'latin1')) }));
   }
 
   close(): void {
     closeSync(this.file);
+  }
+
+  private drain(): string {
+    const buffer = Buffer.alloc(Math.max(fstatSync(this.file).size - this.position, 0));
+    const bytes = readSync(this.file, buffer, 0, buffer.length, this.position);
+    this.position += bytes;
+    return buffer.toString('latin1', 0, bytes);
+  }
+
+  /** The next file exists as soon as the master has written a line to it. */
+  private isRotated(): boolean {
+    return existsSync(this.path) && statSync(this.path).ino !== fstatSync(this.file).ino;
   }
 }
