@@ -11,6 +11,7 @@ const BIN = join(import.meta.dirname, '..', '..', 'bin');
 const STOCK = {
   mfsmaster: '/usr/sbin/mfsmaster',
   mfschunkserver: '/usr/sbin/mfschunkserver',
+  mfsmetalogger: '/usr/sbin/mfsmetalogger',
   mfsmount: '/usr/bin/mfsmount',
 };
 const NET = '10.90.0';
@@ -183,6 +184,30 @@ export class Cluster {
     const pid = Number(readFileSync(join(this.#chunkserverFolder(index), '.mfschunkserver.lock'), 'utf8'));
     process.kill(pid, 'SIGKILL');
     await until('the chunkserver to die', 10_000, () => !this.namespace.pids().includes(pid));
+  }
+
+  /** The folder in which a metalogger keeps its files. */
+  get metaloggerData(): string {
+    return join(this.folder, 'metalogger');
+  }
+
+  /** Starts our or the stock metalogger; `config` are more lines for mfsmetalogger.cfg. */
+  async startMetalogger(kind: Kind, config = ''): Promise<void> {
+    const data = this.metaloggerData;
+    mkdirSync(data, { recursive: true });
+    writeFileSync(
+      join(data, 'mfsmetalogger.cfg'),
+      `${this.#common(data)}MASTER_HOST = ${this.masterHost}\nMASTER_RECONNECTION_DELAY = 1\n${config}`,
+    );
+    await this.metalogger(kind, 'start');
+  }
+
+  /** Runs the metalogger program with an action (`stop`, `restart`, `reload` ...). */
+  async metalogger(kind: Kind, action: string): Promise<void> {
+    const config = join(this.metaloggerData, 'mfsmetalogger.cfg');
+    const result = await this.namespace.run(program(kind, 'mfsmetalogger'), ['-c', config, action]);
+    if (result.status !== 0)
+      throw new Error(`metalogger: ${action} failed (${result.status}):\n${result.stdout}${result.stderr}`);
   }
 
   /** Output of the stock monitoring client, one section. */

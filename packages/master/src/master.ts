@@ -178,6 +178,7 @@ class Master implements RunningMaster {
       },
       nextVersion: journal.nextVersion,
       keepSeconds: () => this.#core.config.changelogPreserveSeconds,
+      alces: { state, changelog: (number) => inFolder(folder, changelogName('changelog', number)) },
       configText: (name) => publicConfigText(this.#core.config.file, name),
     });
     journal.follow(metaloggerFollower(this.#metaloggers));

@@ -16,7 +16,8 @@ export const RANGE_STEPS_SECONDS: readonly number[] = [60, 360, 1800, 86400];
 const FILE_VERSION = 0x00010000;
 const NAME_BYTES = 100;
 const FILE_HEADER_BYTES = 16;
-const NO_DATA_ON_DISK = 0xffffffffffffffffn;
+const NO_DATA_HALF = 0xffffffff;
+const U32_RANGE = 2 ** 32;
 
 /** Seconds to add to unix time to get the local time of this machine at that moment. */
 export type UtcOffset = (unixSeconds: number) => number;
@@ -93,8 +94,7 @@ export class Charts {
       at += NAME_BYTES;
       for (const [range, values] of this.#values[index]!.entries()) {
         for (let back = POINTS - 1; back >= 0; back--) {
-          const value = values[(this.#newest[range]! - back + POINTS) % POINTS]!;
-          at = file.writeBigUInt64BE(Number.isNaN(value) ? NO_DATA_ON_DISK : BigInt(value), at);
+          at = writeValue(file, values[(this.#newest[range]! - back + POINTS) % POINTS]!, at);
         }
       }
     }
@@ -128,9 +128,7 @@ export class Charts {
       for (let back = 0; back < Math.min(points, POINTS); back++) {
         const at = start + (range * points + points - 1 - back) * 8;
         if (at + 8 > file.length) continue;
-        const value = file.readBigUInt64BE(at);
-        const place = (this.#newest[range]! - back + POINTS) % POINTS;
-        values[place] = value === NO_DATA_ON_DISK ? Number.NaN : Number(value);
+        values[(this.#newest[range]! - back + POINTS) % POINTS] = readValue(file, at);
       }
     }
   }
@@ -145,6 +143,19 @@ export class Charts {
     }
     this.#newest[range] = point;
   }
+}
+
+/** Two halves: a file has more than half a million values, and a BigInt for each would hold up the service. */
+function writeValue(file: Buffer, value: number, at: number): number {
+  const known = !Number.isNaN(value);
+  file.writeUInt32BE(known ? Math.floor(value / U32_RANGE) : NO_DATA_HALF, at);
+  return file.writeUInt32BE(known ? value % U32_RANGE : NO_DATA_HALF, at + 4);
+}
+
+function readValue(file: Buffer, at: number): number {
+  const high = file.readUInt32BE(at);
+  const low = file.readUInt32BE(at + 4);
+  return high === NO_DATA_HALF && low === NO_DATA_HALF ? Number.NaN : high * U32_RANGE + low;
 }
 
 function joined(mode: SeriesMode, before: number, sample: number): number {

@@ -1,4 +1,7 @@
+import type { State } from '@alces/metadata';
 import {
+  ALCES_MSGID,
+  ALCES_VERSION_STRING,
   ANTOAN_BAD_COMMAND_SIZE,
   ANTOAN_CONFIG_VALUE,
   ANTOAN_GET_CONFIG,
@@ -6,6 +9,10 @@ import {
   ANTOAN_NOP,
   ANTOAN_UNKNOWN_COMMAND,
   ANTOAN_VERSION,
+  ANTOMA_ALCES_DIGEST,
+  ANTOMA_ALCES_OPEN,
+  ANTOMA_ALCES_READ,
+  ANTOMA_ALCES_VERDICT,
   ANTOMA_DOWNLOAD_END,
   ANTOMA_DOWNLOAD_REQUEST,
   ANTOMA_DOWNLOAD_START,
@@ -21,6 +28,8 @@ import {
 } from '@alces/proto';
 import type { Cancel, Clock, Connection, ConnectionHandlers, Disk, Logger } from '@alces/runtime';
 import { addressNumber, formatAddress } from '../exports/network.ts';
+import { AlcesDownload } from './alcesFiles.ts';
+import { Digests } from './digests.ts';
 import { Download, type DownloadPaths, DownloadViolation } from './download.ts';
 import { RecentChanges, type StreamPosition } from './recentChanges.ts';
 
@@ -44,6 +53,21 @@ export interface MetaloggerServiceOptions {
   keepSeconds(): number;
   /** Text of an option in mfsmaster.cfg, '' when it is absent or secret. */
   configText(name: string): string;
+  /** What Alces metaloggers are offered beyond the protocol of MooseFS (decision 0101). Default: nothing. */
+  alces?: {
+    readonly state: State;
+    /** Path of a changelog. */
+    changelog(number: number): string;
+  };
+}
+
+/** What is known of a metalogger that made itself known as one of ours. */
+interface AlcesPeer {
+  readonly download: AlcesDownload;
+  /** A digest is on the way to it. */
+  wantsDigest: boolean;
+  /** It has said that its state equals ours. */
+  saidEqual: boolean;
 }
 
 /** One connected metalogger. */
@@ -52,6 +76,8 @@ interface Peer {
   readonly ip: number;
   readonly reader: FrameReader;
   readonly download: Download;
+  /** Undefined: a stock metalogger. */
+  alces: AlcesPeer | undefined;
   /** 0 = not registered. */
   version: number;
   timeoutMs: number;
@@ -71,11 +97,13 @@ export class MetaloggerService {
   readonly #peers = new Set<Peer>();
   readonly #cancelTick: Cancel;
   readonly #handlers = this.#makeHandlers();
+  readonly #digests: Digests | undefined;
   #lastTickMs: number;
 
   constructor(options: MetaloggerServiceOptions) {
     this.#options = options;
     this.#changes = new RecentChanges(options.nextVersion, options.clock.unixSeconds());
+    this.#digests = options.alces && new Digests(options.clock, options.alces.state);
     this.#lastTickMs = options.clock.monotonicMs();
     this.#cancelTick = options.clock.interval(TICK_MS, () => this.#tick());
   }
@@ -87,6 +115,7 @@ export class MetaloggerService {
       ip: addressNumber(connection.remoteAddress),
       reader: new FrameReader(Limit.MASTER_FROM_METALOGGER),
       download: new Download(this.#options.disk, this.#options.paths),
+      alces: undefined,
       version: 0,
       timeoutMs: UNREGISTERED_TIMEOUT_MS,
       position: undefined,
@@ -130,6 +159,7 @@ export class MetaloggerService {
 
   stop(): void {
     this.#cancelTick();
+    this.#digests?.stop();
     for (const peer of [...this.#peers]) this.#drop(peer);
   }
 
@@ -153,7 +183,8 @@ export class MetaloggerService {
   }
 
   #closeFiles(peer: Peer): void {
-    peer.download.close().catch((error: unknown) => this.#options.log.warn({ error }, 'closing downloaded files'));
+    const closing = Promise.all([peer.download.close(), peer.alces?.download.close()]);
+    closing.catch((error: unknown) => this.#options.log.warn({ error }, 'closing downloaded files'));
   }
 
   /** Works off requests until there are none or one has to wait for the disk. */
@@ -211,10 +242,73 @@ export class MetaloggerService {
         ANTOMA_DOWNLOAD_END.number,
         (peer, payload) => {
           ANTOMA_DOWNLOAD_END.decode(payload);
-          this.#answerLater(peer, () => peer.download.end());
+          this.#answerLater(peer, async () => {
+            await peer.download.end();
+            await peer.alces?.download.close();
+            return undefined;
+          });
         },
       ],
+      ...this.#makeAlcesHandlers(),
     ]);
+  }
+
+  #makeAlcesHandlers(): [number, (peer: Peer, payload: Buffer) => void][] {
+    return [
+      [
+        ANTOMA_ALCES_OPEN.number,
+        (peer, payload) => {
+          const { file, number } = ANTOMA_ALCES_OPEN.decode(payload);
+          const { download } = this.#alces(peer);
+          this.#answerLater(peer, () => download.open(file, number));
+        },
+      ],
+      [
+        ANTOMA_ALCES_READ.number,
+        (peer, payload) => {
+          const { offset, length } = ANTOMA_ALCES_READ.decode(payload);
+          const { download } = this.#alces(peer);
+          this.#answerLater(peer, () => download.read(offset, length));
+        },
+      ],
+      [
+        ANTOMA_ALCES_DIGEST.number,
+        (peer, payload) => {
+          ANTOMA_ALCES_DIGEST.decode(payload);
+          this.#sendDigest(peer);
+        },
+      ],
+      [ANTOMA_ALCES_VERDICT.number, (peer, payload) => this.#noteVerdict(peer, ANTOMA_ALCES_VERDICT.decode(payload))],
+    ];
+  }
+
+  #alces(peer: Peer): AlcesPeer {
+    if (!peer.alces) throw new DownloadViolation('sends a message of Alces without having made itself known');
+    return peer.alces;
+  }
+
+  #sendDigest(peer: Peer): void {
+    const alces = this.#alces(peer);
+    if (alces.wantsDigest) throw new DownloadViolation('asks for a digest before it has the last one');
+    alces.wantsDigest = true;
+    // The first frame says at which version, the second is the digest.
+    let frames = 0;
+    this.#digests!.ask((frame) => {
+      if (peer.closed) return;
+      alces.wantsDigest = ++frames < 2;
+      this.#send(peer, frame);
+    });
+  }
+
+  #noteVerdict(peer: Peer, { metaVersion, tables }: FieldsOf<typeof ANTOMA_ALCES_VERDICT>): void {
+    const alces = this.#alces(peer);
+    const { log } = this.#options;
+    const name = `metalogger ${formatAddress(peer.ip)}`;
+    if (tables.length > 0) {
+      const shown = tables.map((table) => JSON.stringify(table.name.toString('latin1'))).join(', ');
+      log.error(`${name}: ITS STATE DIFFERS FROM OURS at version ${metaVersion}, in: ${shown}`);
+    } else if (!alces.saidEqual) log.info(`${name}: its state equals ours at version ${metaVersion}`);
+    alces.saidEqual = tables.length === 0;
   }
 
   #sendConfig(peer: Peer, { msgid, option }: FieldsOf<typeof ANTOAN_GET_CONFIG>): void {
@@ -223,7 +317,13 @@ export class MetaloggerService {
   }
 
   #sendVersion(peer: Peer, { msgid }: FieldsOf<typeof ANTOAN_GET_VERSION>): void {
-    const answer = { version: VERSION, text: Buffer.from(VERSION_STRING) };
+    const { alces, disk, paths } = this.#options;
+    const isOurs = msgid === ALCES_MSGID && alces !== undefined;
+    if (isOurs) {
+      const download = new AlcesDownload(disk, { image: paths.image, changelog: alces.changelog });
+      peer.alces ??= { download, wantsDigest: false, saidEqual: false };
+    }
+    const answer = { version: VERSION, text: Buffer.from(isOurs ? ALCES_VERSION_STRING : VERSION_STRING) };
     const layout = msgid === undefined ? 'plain' : 'msgid';
     this.#send(
       peer,

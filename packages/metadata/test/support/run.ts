@@ -59,7 +59,7 @@ export function randomRun(
 }
 
 /** Operations that no master writes (spec 51, sections 3.4, 7.4, 7.8). */
-function isUnnatural(state: State, op: Operation): boolean {
+export function isUnnatural(state: State, op: Operation): boolean {
   const flocksOf = (inode: number): { session: number; owner: bigint }[] => state.flocks.get(inode) ?? [];
   switch (op.op) {
     case 'FLOCK': {

@@ -15,8 +15,13 @@ export interface ArchiveOptions {
 /** This much of the last file tells which lines were received before a start. */
 const TAIL_BYTES = 256 * 1024;
 const FAMILY = 'changelog_ml';
-/** What was copied from the master counts as received. */
-const COPIES = 'changelog_ml_back';
+/** Where the last lines are; what was copied from the master counts as received. */
+const REMEMBERED = [
+  ['changelog_ml_back', 1],
+  ['changelog_ml_back', 0],
+  [FAMILY, 1],
+  [FAMILY, 0],
+] as const;
 
 /** The change logs that a metalogger writes: what it received, line by line, in `changelog_ml.N.mfs`. */
 export class Archive {
@@ -56,8 +61,8 @@ export class Archive {
   /** Opens the file that continues with this change. Lines of it that were received before are known again. */
   async open(nextVersion: number): Promise<void> {
     const { disk, clock, folder, backLogs, report } = this.#options;
-    for (const family of [COPIES, FAMILY] as const) {
-      const path = inFolder(folder, changelogName(family, 0));
+    for (const [family, number] of REMEMBERED) {
+      const path = inFolder(folder, changelogName(family, number));
       if (await disk.exists(path)) await this.#remember(path, nextVersion);
     }
     this.#journal = await Journal.open({

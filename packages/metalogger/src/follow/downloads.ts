@@ -5,11 +5,9 @@ import { findImages, putImageInPlace } from '../archive/images.ts';
 import { CHANGELOG_TEMPORARY, IMAGE_TEMPORARY, REFUSED_IMAGE } from '../archive/names.ts';
 import { FetchFailed } from '../link/errors.ts';
 import { fetchFile, type Partial } from '../link/fetch.ts';
-import type { RemoteFile, RemoteFiles } from '../link/remoteFiles.ts';
+import { peek, type RemoteFiles } from '../link/remoteFiles.ts';
 import type { ImageChecker } from '../shadow/checkImage.ts';
 
-const HEAD_BYTES = 24;
-const CURRENT_SIGNATURE = 'MFSM 2.0';
 /** What an image of a stock master may lack although all is well (spec 51 §5, §7). */
 const VOLATILE_TABLES = new Set(['root times', 'sessions', 'open files', 'flocks', 'POSIX locks']);
 
@@ -34,19 +32,6 @@ export interface DownloadOptions {
   above: number;
   /** The shadow's digest at a version at which the master rotated its change logs, and the time that was used. */
   digestAt(version: number): { digest: Promise<StateDigest | undefined>; time: number } | undefined;
-}
-
-interface Identity {
-  version: number;
-  metaid: bigint;
-}
-
-/** Version and identity in the header of an image; undefined for those of old formats and of new file systems. */
-async function peek(image: RemoteFile): Promise<Identity | undefined> {
-  if (image.sizeBytes < HEAD_BYTES) return undefined;
-  const head = await image.read(0, HEAD_BYTES);
-  if (head.toString('latin1', 0, 8) !== CURRENT_SIGNATURE) return undefined;
-  return { version: Number(head.readBigUInt64BE(8)), metaid: head.readBigUInt64BE(16) };
 }
 
 async function fetchChangelogs({ disk, folder, files }: DownloadOptions): Promise<void> {

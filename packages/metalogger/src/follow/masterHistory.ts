@@ -18,6 +18,8 @@ export type Comparison =
   | { result: 'continues'; missing: Line[] }
   /** Another change than ours has this number there. */
   | { result: 'diverged'; version: number }
+  /** The master has another file system. */
+  | { result: 'foreign' }
   /** Changes from this one on can't be had any more. */
   | { result: 'hole'; version: number };
 
@@ -44,7 +46,6 @@ async function linesBack(remote: RemoteFile, version: number): Promise<Line[] | 
 
 /** The end of the master's history, back to a change not above `version` if its files reach so far; undefined: too much. */
 async function endOfHistory(files: RemoteFiles, version: number): Promise<Line[] | undefined> {
-  await files.fix();
   let lines: Line[] = [];
   for (let number = 0; number < MOST_FILES; number++) {
     const remote = await files.openChangelog(number);
@@ -70,7 +71,7 @@ function consecutive(lines: readonly Line[], first: number, last: number): Line[
 
 /**
  * Compares the master's change logs with what was received, and finds in them what was missed. To be called when the metalogger has
- * registered; `heldVersion` answers the first change that was pushed since.
+ * registered; `heldVersion` answers the first change that was pushed since. `metaid`: identity of our file system, 0 if unknown.
  *
  * A master may have lost changes that a metalogger received (killed before its own file had them, or set back by its operator) and have given
  * their numbers to others; the stock metalogger mixes both histories then.
@@ -78,9 +79,12 @@ function consecutive(lines: readonly Line[], first: number, last: number): Line[
 export async function compareHistory(
   files: RemoteFiles,
   archive: Archive,
+  metaid: bigint,
   heldVersion: () => number | undefined,
 ): Promise<Comparison> {
   const last = archive.lastVersion;
+  const theirs = (await files.fix())?.metaid ?? 0n;
+  if (metaid !== 0n && theirs !== 0n && metaid !== theirs) return { result: 'foreign' };
   const lines = await endOfHistory(files, last);
   if (lines === undefined) return { result: 'hole', version: last + 1 };
   const other = lines.find(({ version, text }) => version <= last && archive.matches(version, text) === false);

@@ -9,6 +9,7 @@ import {
 } from '@alces/journal';
 import type { Clock, Disk } from '@alces/runtime';
 import { Archive } from '../archive/archive.ts';
+import { findImages } from '../archive/images.ts';
 import { IMAGE_TEMPORARY } from '../archive/names.ts';
 import { beginRebuild, swapIn } from '../archive/swap.ts';
 import { Backpressure } from '../link/backpressure.ts';
@@ -16,13 +17,12 @@ import { FetchFailed } from '../link/errors.ts';
 import { fetchFile, type Partial } from '../link/fetch.ts';
 import type { Pushed } from '../link/inbox.ts';
 import type { MasterLink } from '../link/masterLink.ts';
-import type { RemoteFiles } from '../link/remoteFiles.ts';
+import { HEAD_BYTES, type RemoteFiles } from '../link/remoteFiles.ts';
+import type { ImageChecker } from '../shadow/checkImage.ts';
 import { reachFrom } from '../shadow/load.ts';
 
 /** An Alces master hands out as many change logs as it has. */
 const MOST_CHANGELOGS = 1000;
-/** Signature, version and identity. */
-const HEAD_BYTES = 24;
 const FIRST_PAUSE_MS = 1000;
 const LONGEST_PAUSE_MS = 300_000;
 
@@ -37,6 +37,7 @@ export interface RebuildOptions {
   files: RemoteFiles;
   /** What is there of an image of an interrupted download. */
   partial: Partial;
+  checker: ImageChecker;
 }
 
 /** A set of files in the rebuild folder, and the changes that are pushed meanwhile. */
@@ -120,11 +121,23 @@ class Rebuild {
     report.info(`metadata downloaded ${image.sizeBytes}B/${((clock.monotonicMs() - beganMs) / 1000).toFixed(6)}s`);
     const check = await checkImage(disk, temporary);
     if (check.result !== 'ok') throw new FetchFailed(`the master's image is damaged (${check.result})`);
+    await this.#checkBeforeReplacing(temporary);
     await disk.rename(temporary, inFolder(this.#folder, METALOGGER_BACKUP_NAME));
     this.#imageVersion = check.version;
     this.#imageHead = head;
     const id = check.metaid.toString(16).padStart(16, '0');
     report.info(`meta data version: ${check.version}, meta data id: 0x${id}`);
+  }
+
+  /** An image that can't be loaded must not replace one that can. */
+  async #checkBeforeReplacing(path: string): Promise<void> {
+    const { disk, folder, checker } = this.#options;
+    if ((await findImages(disk, folder)).length === 0) return;
+    try {
+      await checker(path, 0);
+    } catch (error) {
+      throw new FetchFailed(`the master's image can't be loaded: ${error instanceof Error ? error.message : error}`);
+    }
   }
 
   /** Fetches the master's change logs back to the image. */

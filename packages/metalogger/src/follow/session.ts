@@ -33,13 +33,12 @@ export class Session {
   #files: RemoteFiles | undefined;
   #task: Promise<void> | undefined;
   #nextDigestMs = 0;
-  #nextLookMs: number;
+  #nextLookMs = 0;
 
   constructor(host: Host, link: MasterLink) {
     this.#host = host;
     this.#link = link;
     this.#receiver = new Receiver(host, link);
-    this.#nextLookMs = host.environment.clock.monotonicMs() + LOOK_FOR_IMAGE_MS;
   }
 
   /** Whether the master is one of ours. */
@@ -92,13 +91,18 @@ export class Session {
     const { archive, report } = host;
     if (!archive.isOpen) host.rebuildReason ??= 'nothing';
     if (host.rebuildReason !== undefined) return false;
+    const metaid = await this.#metaid();
     for (let attempt = 1; ; attempt++) {
-      const comparison = await compareHistory(files, archive, () => this.#link.heldVersion);
+      const comparison = await compareHistory(files, archive, metaid, () => this.#link.heldVersion);
       if (comparison.result === 'continues') {
         const { missing } = comparison;
         if (missing.length > 0) report.info(`${missing.length} missed changes were in the master's change logs`);
         await this.#receiver.takeAll(missing);
         return true;
+      }
+      if (comparison.result === 'foreign') {
+        host.rebuildReason = 'foreign';
+        return false;
       }
       if (comparison.result === 'diverged') {
         report.error(
@@ -116,12 +120,20 @@ export class Session {
     }
   }
 
+  /** Identity of the file system whose changes were received, 0 if unknown. */
+  async #metaid(): Promise<bigint> {
+    const { keeper, environment, folder } = this.#host;
+    if (keeper.shadow !== undefined) return keeper.shadow.state.metaid;
+    return (await findImages(environment.disk, folder))[0]?.metaid ?? 0n;
+  }
+
   /** Makes a new set of files from what the master has. */
   async #rebuild(files: RemoteFiles): Promise<void> {
     const host = this.#host;
-    const { archive, keeper, environment, folder, config, report, partial } = host;
+    const { archive, keeper, environment, folder, config, report, partial, checker } = host;
     report.info(`downloading everything: ${REASONS[host.rebuildReason ?? 'nothing']}`);
-    const options = { ...environment, folder, backLogs: config.backLogs, report, link: this.#link, files, partial };
+    const { backLogs } = config;
+    const options = { ...environment, folder, backLogs, report, link: this.#link, files, partial, checker };
     const { lastVersion, discarded } = await rebuild(options, async () => {
       keeper.drop();
       await archive.close();
@@ -184,7 +196,7 @@ export class Session {
     if (host.rebuildReason !== undefined || host.rebuiltForDigest) return;
     host.rebuiltForDigest = true;
     host.rebuildReason = 'diverged';
-    this.#link.close('the state differs from the master');
+    this.#link.closeAfterSending('the state differs from the master');
   }
 
   #tick(exchange: DigestExchange): void {

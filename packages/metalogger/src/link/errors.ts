@@ -8,12 +8,12 @@ export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation';
 }
 
-/** A part of a file did not arrive as it was sent, or could not be written: to be asked for again. */
-export class BadPiece extends Error {
-  override readonly name = 'BadPiece';
-}
-
 /** A file can't be had from this master now. */
 export class FetchFailed extends Error {
-  override readonly name = 'FetchFailed';
+  override readonly name: string = 'FetchFailed';
+}
+
+/** A part of a file did not arrive as it was sent: to be asked for again. */
+export class BadPiece extends FetchFailed {
+  override readonly name = 'BadPiece';
 }

@@ -180,10 +180,20 @@ export class MasterLink {
   }
 
   close(reason: string): void {
+    if (this.#closed === undefined) this.#connection.destroy();
+    this.#finish(reason);
+  }
+
+  /** Closes when everything is sent. */
+  closeAfterSending(reason: string): void {
+    if (this.#closed === undefined) this.#connection.end();
+    this.#finish(reason);
+  }
+
+  #finish(reason: string): void {
     if (this.#closed !== undefined) return;
     this.#closed = reason;
     this.#cancelTick();
-    this.#connection.destroy();
     const pending = this.#pending;
     this.#pending = undefined;
     pending?.fail(new LinkLost(reason));
@@ -193,6 +203,7 @@ export class MasterLink {
   #connectionHandlers(): ConnectionHandlers {
     return {
       data: (bytes) => {
+        if (this.#closed !== undefined) return;
         this.#lastReadMs = this.#clock.monotonicMs();
         this.#reader.push(bytes);
         this.#work();

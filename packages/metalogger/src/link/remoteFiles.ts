@@ -20,6 +20,16 @@ import type { MasterLink } from './masterLink.ts';
 /** What the stock metalogger asks for at a time (spec 52 §3.4). */
 export const PIECE_BYTES = 1_000_000;
 
+/** Bytes of signature, version and identity. */
+export const HEAD_BYTES = 24;
+const CURRENT_SIGNATURE = 'MFSM 2.0';
+
+/** What the header of an image says. */
+export interface ImageIdentity {
+  version: number;
+  metaid: bigint;
+}
+
 /** A file of the master that is open for this metalogger. */
 export interface RemoteFile {
   readonly sizeBytes: number;
@@ -31,8 +41,11 @@ export interface RemoteFile {
 
 /** The files that a master hands out. Opening one closes the one before. */
 export interface RemoteFiles {
-  /** Makes the change logs of this moment the ones that `openChangelog` opens. */
-  fix(): Promise<void>;
+  /**
+   * Makes the change logs of this moment the ones that `openChangelog` opens, and answers what the header of the image says; undefined if
+   * there is none, or an old or empty one.
+   */
+  fix(): Promise<ImageIdentity | undefined>;
   /** Does the same. Undefined: the master has no image. */
   openImage(): Promise<RemoteFile | undefined>;
   /** The change log with this number, as it was named when `fix` or `openImage` was called last. */
@@ -47,6 +60,19 @@ export function isAlces(versionText: string): boolean {
 
 export function remoteFiles(link: MasterLink, alces: boolean): RemoteFiles {
   return alces ? alcesFiles(link) : stockFiles(link);
+}
+
+/** Version and identity in the header of an image; undefined for those of old formats and of new file systems. */
+export async function peek(image: RemoteFile | undefined): Promise<ImageIdentity | undefined> {
+  if (image === undefined || image.sizeBytes < HEAD_BYTES) return undefined;
+  const head = await image.read(0, HEAD_BYTES);
+  if (head.toString('latin1', 0, 8) !== CURRENT_SIGNATURE) return undefined;
+  return { version: Number(head.readBigUInt64BE(8)), metaid: head.readBigUInt64BE(16) };
+}
+
+function closing<T>(result: T, close: () => void): T {
+  close();
+  return result;
 }
 
 function checkPiece(wanted: { offset: number; length: number }, got: { offset: number; length: number }): void {
@@ -79,10 +105,7 @@ function stockFiles(link: MasterLink): RemoteFiles {
   const close = () => link.send(ANTOMA_DOWNLOAD_END.encode({}));
   return {
     // The stock master opens image and change logs together.
-    async fix() {
-      await start(DownloadFile.METADATA);
-      close();
-    },
+    fix: async () => closing(await peek(await start(DownloadFile.METADATA)), close),
     openImage: () => start(DownloadFile.METADATA),
     openChangelog: async (number) =>
       number <= 1 ? start(number === 0 ? DownloadFile.CHANGELOG_0 : DownloadFile.CHANGELOG_1) : undefined,
@@ -123,10 +146,11 @@ function alcesFiles(link: MasterLink): RemoteFiles {
     if (answer.layout === 'failed') return undefined;
     return alcesFile(link, answer.size, file === AlcesFile.IMAGE ? answer.crc : undefined);
   };
+  const close = () => link.send(ANTOMA_DOWNLOAD_END.encode({}));
   return {
-    async fix() {},
+    fix: async () => closing(await peek(await open(AlcesFile.IMAGE, 0)), close),
     openImage: () => open(AlcesFile.IMAGE, 0),
     openChangelog: (number) => open(AlcesFile.CHANGELOG, number),
-    close: () => link.send(ANTOMA_DOWNLOAD_END.encode({})),
+    close,
   };
 }

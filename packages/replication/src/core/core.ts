@@ -167,8 +167,7 @@ export class ReplicaCore {
         onRelease(core, peer);
         break;
       case 'takeOver':
-        if (isMyLeader(core, peer, message.epoch) || core.promised === message.epoch)
-          this.promote(time, { force: false });
+        if (core.promised === message.epoch && core.promisedTo === id) this.promote(time, { force: false });
         break;
     }
   }
@@ -383,6 +382,11 @@ export class ReplicaCore {
   /** The last version on this node's disk. */
   get storedVersion(): number {
     return this.#core.log.stored.version;
+  }
+
+  /** Entries before this version are in the journal's files; what is there from this version on may be out of date. */
+  get firstInMemory(): number {
+    return this.#core.log.tail.first;
   }
 
   /** An entry that is still in memory. */

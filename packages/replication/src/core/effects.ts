@@ -39,8 +39,8 @@ export interface ImageOffer {
 export type Effect =
   | { kind: 'send'; peer: NodeId; message: Message }
   | { kind: 'store'; id: number; operation: StoreOperation }
-  /** Read entries of the journal's files for a peer; answer with `readDone`. */
-  | { kind: 'read'; id: number; from: number; maxBytes: number }
+  /** Read entries of the journal's files for a peer, none after `to`; answer with `readDone`. */
+  | { kind: 'read'; id: number; from: number; to: number; maxBytes: number }
   /** Entries up to this version are committed: followers apply them. */
   | { kind: 'committed'; version: number }
   /** Replies about entries up to this version may leave. */

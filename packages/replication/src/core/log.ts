@@ -1,12 +1,14 @@
 import { type Entry, EntryWindow } from '../entry.ts';
 import {
   commonPoint,
+  comparePositions,
   type EpochRecord,
   endOf,
   epochOfEntry,
   historyOfEntries,
   historyUpTo,
   MAX_HISTORY,
+  ORIGIN,
   type Position,
 } from '../history.ts';
 import type { StoreOperation } from './effects.ts';
@@ -20,6 +22,8 @@ export interface RecoveredLog {
   last: number;
 }
 
+const earlier = (a: Position, b: Position) => (comparePositions(a, b) < 0 ? a : b);
+
 /**
  * The journal of this node as the core sees it: everything that was accepted, stored or not. What is stored follows as the
  * operations that were asked for are done.
@@ -30,8 +34,10 @@ export class LocalLog {
   last: number;
   /** The newest entries. All that are not stored yet are among them. */
   readonly tail: EntryWindow;
-  /** Up to here the journal is stored. Goes back when entries are removed. */
+  /** Up to here the journal is stored. Goes back, at once, when entries are removed. */
   stored: Position;
+  /** Where the journal will be stored up to when each of the operations under way is done. */
+  #storing: { end: Position }[] = [];
   readonly #store: Store;
   readonly #sync: boolean;
   /** Entries from here on were pushed and not handed to the disk. */
@@ -67,10 +73,17 @@ export class LocalLog {
     if (this.#unwritten > this.last) return;
     const entries = this.tail.slice(this.#unwritten, this.last, Number.POSITIVE_INFINITY);
     this.#unwritten = this.last + 1;
-    const end = this.end;
-    this.#store({ kind: 'append', entries, sync: this.#sync }, () => {
-      this.stored = end;
-    });
+    this.#store({ kind: 'append', entries, sync: this.#sync }, this.#storingUpTo(this.end));
+  }
+
+  /** Returns what is to be called when an operation is done that stores the journal up to `end`. */
+  #storingUpTo(end: Position): () => void {
+    const operation = { end };
+    this.#storing.push(operation);
+    return () => {
+      this.#storing.splice(this.#storing.indexOf(operation), 1);
+      this.stored = operation.end;
+    };
   }
 
   /**
@@ -81,10 +94,7 @@ export class LocalLog {
     if (record.first > this.last + 1) throw new Error(`epoch ${record.epoch} at ${record.first} behind ${this.last}`);
     this.write();
     this.history = [...this.history, record].slice(-MAX_HISTORY);
-    const end = this.end;
-    return () => {
-      this.stored = end;
-    };
+    return this.#storingUpTo(this.end);
   }
 
   /** Removes everything behind a position that the journal contains. The caller stores the state afterwards. */
@@ -92,10 +102,10 @@ export class LocalLog {
     this.write();
     if (position.version < this.last) {
       const epoch = epochOfEntry(this.history, position.version + 1);
-      this.#store({ kind: 'truncate', version: position.version, epoch }, () => {
-        this.stored = position;
-      });
+      this.#store({ kind: 'truncate', version: position.version, epoch });
     }
+    for (const operation of this.#storing) operation.end = earlier(operation.end, position);
+    this.stored = earlier(this.stored, position);
     this.last = position.version;
     this.history = historyUpTo(this.history, position);
     this.tail.truncate(position.version);
@@ -110,10 +120,10 @@ export class LocalLog {
     this.last = version;
     this.tail.reset(version + 1);
     this.#unwritten = version + 1;
-    const end = this.end;
-    return () => {
-      this.stored = end;
-    };
+    // What is on disk, and on its way there, is of the journal that is replaced.
+    for (const operation of this.#storing) operation.end = ORIGIN;
+    this.stored = ORIGIN;
+    return this.#storingUpTo(this.end);
   }
 
   commonWith(other: { history: readonly EpochRecord[]; last: number }): Position | undefined {

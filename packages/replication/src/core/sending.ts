@@ -63,7 +63,7 @@ export function pump(core: Context, peer: Peer): void {
       send(core, peer, sender, log.tail.slice(from, log.last, config.batchBytes));
     } else {
       sender.readId = core.newReadId();
-      core.effects.push({ kind: 'read', id: sender.readId, from, maxBytes: config.batchBytes });
+      core.effects.push({ kind: 'read', id: sender.readId, from, to: log.tail.first - 1, maxBytes: config.batchBytes });
     }
   }
 }
@@ -88,9 +88,8 @@ export function entriesRead(core: Context, id: number, entries: readonly Entry[]
     const sender = peer.sender;
     if (sender === undefined || sender.readId !== id) continue;
     sender.readId = 0;
-    const usable = entries?.filter((entry) => entry.version <= core.log.last) ?? [];
-    if (usable.length === 0 || usable[0].version !== sender.sent.version + 1) startImage(core, peer, sender);
-    else send(core, peer, sender, usable);
+    if (entries === undefined || entries[0]?.version !== sender.sent.version + 1) startImage(core, peer, sender);
+    else send(core, peer, sender, entries);
     pump(core, peer);
   }
 }

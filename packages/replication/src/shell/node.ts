@@ -104,7 +104,7 @@ export class ReplicationNode {
       this.#pump = new Pump({
         application,
         entry: (version) => core.entry(version),
-        read: (from, maxBytes) => options.entries.read(from, maxBytes),
+        read: (from, maxBytes) => readUpTo(options.entries, from, core.firstInMemory - 1, maxBytes),
         lost: (version) => this.#lost(version),
         failed: options.fatal,
       });
@@ -177,7 +177,7 @@ export class ReplicationNode {
         this.#store.push(effect.id, effect.operation);
         break;
       case 'read':
-        this.#read(effect.id, effect.from, effect.maxBytes);
+        this.#read(effect);
         break;
       case 'committed':
         this.#pump?.committed(effect.version);
@@ -234,8 +234,8 @@ export class ReplicationNode {
     }
   }
 
-  #read(id: number, from: number, maxBytes: number): void {
-    this.#entries.read(from, maxBytes).then(
+  #read({ id, from, to, maxBytes }: Extract<Effect, { kind: 'read' }>): void {
+    readUpTo(this.#entries, from, to, maxBytes).then(
       (entries) => this.#do((time) => this.#core.readDone(id, entries, time)),
       (error: unknown) => {
         this.#options.report('error', `can't read change ${from} from the journal: ${error}`);
@@ -366,4 +366,15 @@ export class ReplicationNode {
     await this.#server?.close();
     await this.#entries.close();
   }
+}
+
+/** Reads entries of the files, none after `to`: behind it the files may not be what the core takes them for yet. */
+async function readUpTo(
+  storage: EntryStorage,
+  from: number,
+  to: number,
+  maxBytes: number,
+): Promise<Entry[] | undefined> {
+  const entries = (await storage.read(from, maxBytes))?.filter((entry) => entry.version <= to);
+  return entries === undefined || entries.length === 0 ? undefined : entries;
 }

@@ -17,7 +17,7 @@ export interface RecoverOptions {
 
 /** Finds what a node's disk holds, after finishing the installation of an image that a crash interrupted. */
 export async function recoverNode(options: RecoverOptions): Promise<RecoveredLog & { state: PersistentState }> {
-  const { environment, folder, entries, report } = options;
+  const { environment, folder, report } = options;
   await environment.disk.makeFolder(folder);
   const epochs = new EpochFile(environment.disk, folder);
   const { state, installing } = await epochs.load();
