@@ -1,0 +1,35 @@
+import type { NodeStatus } from '@alces/replication';
+import { WEIGHTS } from '../vip/weights.ts';
+
+/** What decides whether a node should have the VIP; part of the answer to `status`. */
+export type FitnessFacts = Pick<
+  NodeStatus,
+  'witness' | 'role' | 'data' | 'splitBrain' | 'stalledBy' | 'leader' | 'problem'
+> & {
+  maintenance: boolean;
+};
+
+export interface Fitness {
+  fit: boolean;
+  /** In plain words; also says what a fit node is. */
+  reason: string;
+  /** Added to the node's VRRP priority. */
+  weight: number;
+}
+
+const unfit = (reason: string): Fitness => ({ fit: false, reason, weight: WEIGHTS.unfit });
+const fit = (reason: string, weight: number): Fitness => ({ fit: true, reason, weight });
+
+/**
+ * Whether the VIP may come to this node or stay with it. A node that follows is fit although it is behind: what it lacks it fetches
+ * when it is promoted. It only comes last.
+ */
+export function fitness(facts: FitnessFacts): Fitness {
+  if (facts.witness) return unfit('a witness never leads');
+  if (facts.maintenance) return unfit('maintenance is on');
+  if (facts.stalledBy !== undefined) return unfit(`the journal can't be written: ${facts.stalledBy}`);
+  if (facts.role === 'Primary') return fit('leads', WEIGHTS.leading);
+  if (facts.data === 'Inconsistent') return unfit('its data are not complete yet (Inconsistent)');
+  if (facts.data === 'Outdated') return fit('follows, behind the leader', WEIGHTS.outdated);
+  return fit(facts.leader === undefined ? 'has no leader' : `follows ${facts.leader}`, WEIGHTS.fit);
+}

@@ -1,0 +1,5 @@
+export { formatVirtualAddress, parseVirtualAddress, type VirtualAddress } from './address.ts';
+export { type Guardian, type GuardianOptions, startGuardian } from './guardian.ts';
+export { createVipKeeper, type VipKeeper, type VipKeeperOptions } from './keeper.ts';
+export { type NotifyFifo, type NotifyFifoOptions, openNotifyFifo, type VrrpState, vrrpState } from './notifyFifo.ts';
+export { priorityOf, WEIGHTS } from './weights.ts';
