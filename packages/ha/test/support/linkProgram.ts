@@ -1,0 +1,12 @@
+// A node that does nothing but be fit: linkProgram.ts DATA_PATH
+import { realClock } from '@alces/runtime';
+import { openHostLink } from '../../src/vip/index.ts';
+
+await openHostLink({
+  dataPath: process.argv[2],
+  hangMs: 400,
+  clock: realClock,
+  weight: () => 0,
+  state: () => {},
+  report: () => {},
+});
