@@ -154,7 +154,7 @@ export class Context {
   /** The version up to which the journal is known to be the leader's, in the epoch promised; -1: not known. */
   matched = -1;
   /** What was last acknowledged to the leader. */
-  acknowledged = { stored: -1, received: -1 };
+  acknowledged = { epoch: 0, stored: -1, received: -1, taken: -1 };
   /** The last version that the leader spoke of as committed. */
   leaderCommit = 0;
   /** Until when each leader that was acknowledged may answer reads. */

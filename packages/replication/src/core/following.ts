@@ -68,20 +68,27 @@ export function onHeartbeat(core: Context, peer: Peer, message: MessageOf<'heart
   acknowledge(core, message.sentMs);
 }
 
-/** Tells the leader what this node has; `echoMs` proves when it was heard, -Infinity: nothing of the kind. */
-export function acknowledge(core: Context, echoMs: number): void {
-  if (core.leader === undefined) return;
+/** What this node has of its leader's journal, as an acknowledgement says it. */
+function standing(core: Context): { epoch: number; stored: number; received: number; taken: number } {
   const epoch = core.promised;
   const stored = Math.min(core.log.storedIn(epoch), core.matched);
   const received = stored >= 0 ? core.matched : -1;
-  core.acknowledged = { stored, received };
-  core.send(core.leader, { kind: 'ack', epoch, echoMs, stored, received });
+  return { epoch, stored, received, taken: Math.min(core.log.stored.version, core.matched) };
+}
+
+/** Tells the leader what this node has; `echoMs` proves when it was heard, -Infinity: nothing of the kind. */
+export function acknowledge(core: Context, echoMs: number): void {
+  if (core.leader === undefined) return;
+  core.acknowledged = standing(core);
+  core.send(core.leader, { kind: 'ack', echoMs, ...core.acknowledged });
 }
 
 /** After something was stored: the leader is told when that is news. */
 export function acknowledgeStored(core: Context): void {
   if (core.leader === undefined || core.matched < 0) return;
-  if (Math.min(core.log.storedIn(core.promised), core.matched) > core.acknowledged.stored)
+  const { epoch, stored, taken } = standing(core);
+  const { acknowledged } = core;
+  if (epoch !== acknowledged.epoch || stored > acknowledged.stored || taken > acknowledged.taken)
     acknowledge(core, Number.NEGATIVE_INFINITY);
 }
 
@@ -105,7 +112,8 @@ export function onAppend(core: Context, peer: Peer, message: MessageOf<'append'>
       epoch: message.epoch,
       echoMs: Number.NEGATIVE_INFINITY,
       stored: -1,
-      received: core.log.last,
+      received: -1,
+      taken: core.log.last,
     });
     raiseCommit(core, Math.min(message.commit, core.log.last));
     fetched(core);

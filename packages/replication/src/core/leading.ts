@@ -77,18 +77,18 @@ export function onDescribe(core: Context, peer: Peer, message: MessageOf<'descri
 export function onAck(core: Context, peer: Peer, message: MessageOf<'ack'>): void {
   const { leadership } = core;
   if (leadership?.epoch !== message.epoch) {
-    if (peer.sender?.epoch === message.epoch) delivered(core, peer, message.received);
+    if (peer.sender?.epoch === message.epoch) delivered(core, peer, message.taken);
     return;
   }
   const { last } = core.log;
-  if (message.stored > last || message.received > last) return;
+  if (message.stored > last || message.received > last || message.taken > last) return;
   noteEcho(core, peer, message.echoMs);
   if (message.stored > peer.stored || message.received > peer.received) peer.owingSinceMs = core.nowMs;
   peer.stored = Math.max(peer.stored, message.stored);
   peer.received = Math.max(peer.received, message.received);
   peer.durable = Math.max(peer.durable, message.stored);
   if (peer.stored >= last) peer.owingSinceMs = undefined;
-  delivered(core, peer, Math.max(message.stored, message.received));
+  delivered(core, peer, message.taken);
   advanceCommit(core);
 }
 
