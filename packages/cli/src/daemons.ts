@@ -12,9 +12,11 @@ export interface Outcome {
   output: string;
 }
 
-/** Runs one of the programs in `bin/` to its end. */
-export function runProgram(name: string, args: readonly string[]): Promise<Outcome> {
-  return runCommand(join(BIN, name), args);
+/** Runs one of the programs in `bin/` to its end, in a network namespace if one is given. */
+export function runProgram(name: string, args: readonly string[], namespace?: string): Promise<Outcome> {
+  const program = join(BIN, name);
+  if (namespace === undefined) return runCommand(program, args);
+  return runCommand('nsenter', [`--net=/run/netns/${namespace}`, program, ...args]);
 }
 
 /** Runs a program to its end. */
@@ -47,14 +49,14 @@ export function runningPid(place: DaemonPlace): number | undefined {
 /** Starts a daemon unless it runs; throws with what it said when it does not come up. */
 export async function startDaemon(place: DaemonPlace): Promise<void> {
   if (runningPid(place) !== undefined) return;
-  const outcome = await runProgram(place.program, ['-c', place.configFile, 'start']);
+  const outcome = await runProgram(place.program, ['-c', place.configFile, 'start'], place.namespace);
   if (outcome.status !== 0) throw new Error(`${place.title} did not start:\n${outcome.output.replace(/^/gm, '  ')}`);
 }
 
 /** Stops a daemon in an orderly way; throws with what it said when it does not end. */
 export async function stopDaemon(place: DaemonPlace): Promise<void> {
   if (runningPid(place) === undefined) return;
-  const outcome = await runProgram(place.program, ['-c', place.configFile, '-t', '60', 'stop']);
+  const outcome = await runProgram(place.program, ['-c', place.configFile, '-t', '60', 'stop'], place.namespace);
   if (outcome.status !== 0) throw new Error(`${place.title} did not stop:\n${outcome.output.replace(/^/gm, '  ')}`);
 }
 

@@ -1,4 +1,6 @@
 import { stopDaemon } from './daemons.ts';
+import { networkDown } from './ha/network.ts';
+import { stopKeepalived } from './ha/nodes.ts';
 import { clusterFolder, daemonPlaces, readSettings } from './layout.ts';
 import { isMounted, unmountCluster } from './mounts.ts';
 
@@ -11,10 +13,13 @@ export async function down(options: { dir: string | undefined }): Promise<number
     return 1;
   }
   if (isMounted(settings.mountPoint)) await unmountCluster(settings.mountPoint);
-  const [master, ...chunkservers] = daemonPlaces(folder, settings);
+  const places = daemonPlaces(folder, settings);
   // Chunkservers first: each tells the master that it goes, so nothing is taken for lost.
-  await Promise.all(chunkservers.map((place) => stopDaemon(place)));
-  if (master) await stopDaemon(master);
+  await Promise.all(places.filter((place) => place.program === 'mfschunkserver').map((place) => stopDaemon(place)));
+  const masters = places.filter((place) => place.program !== 'mfschunkserver');
+  if (settings.ha) await Promise.all(masters.map(stopKeepalived));
+  await Promise.all(masters.map((place) => stopDaemon(place)));
+  if (settings.ha) networkDown(settings, places);
   process.stdout.write(`stopped; the data are in ${folder}, "alces up" starts it again\n`);
   return 0;
 }

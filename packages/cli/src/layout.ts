@@ -1,25 +1,30 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { haPlaces, writeNodeFiles } from './ha/layout.ts';
 
 /** What `alces up` decided when it made the cluster; kept in `cluster.json` in its folder. */
 export interface ClusterSettings {
-  /** First three numbers of the loopback addresses: the master is `.1`, chunkservers `.11` and up. */
+  /** First three numbers of the addresses: the master is `.1` (with `ha` the VIP, `.100`), chunkservers `.11` and up. */
   network: string;
   chunkservers: number;
   mountPoint: string;
+  /** Three nodes that take over for each other, each daemon in a network namespace of its own. */
+  ha: boolean;
 }
 
 /** One daemon of a local cluster. */
 export interface DaemonPlace {
   /** As shown to the user. */
   title: string;
-  program: 'mfsmaster' | 'mfschunkserver';
+  program: 'mfsmaster' | 'mfsmetalogger' | 'mfschunkserver';
   address: string;
   /** The port that shows that it serves. */
   port: number;
   configFile: string;
   dataPath: string;
+  /** The network namespace in which it runs; undefined: that of the user. */
+  namespace?: string;
 }
 
 export const MASTER_PORT = 9421;
@@ -31,7 +36,7 @@ export function clusterFolder(option: string | undefined): string {
 }
 
 export function masterAddress(settings: ClusterSettings): string {
-  return `${settings.network}.1`;
+  return `${settings.network}.${settings.ha ? 100 : 1}`;
 }
 
 const settingsFile = (folder: string) => join(folder, 'cluster.json');
@@ -50,7 +55,7 @@ export function readSettings(folder: string): ClusterSettings | undefined {
   ) {
     const { network, chunkservers, mountPoint } = read;
     if (typeof network === 'string' && typeof chunkservers === 'number' && typeof mountPoint === 'string')
-      return { network, chunkservers, mountPoint };
+      return { network, chunkservers, mountPoint, ha: 'ha' in read && read.ha === true };
   }
   throw new Error(`${file}: not the settings of a cluster`);
 }
@@ -79,16 +84,17 @@ export function daemonPlaces(folder: string, settings: ClusterSettings): DaemonP
   const chunkservers = Array.from({ length: settings.chunkservers }, (_, index) =>
     place(`chunkserver ${index + 1}`, 'mfschunkserver', `chunkserver${index + 1}`, 11 + index, CHUNKSERVER_PORT),
   );
+  if (settings.ha) return haPlaces(folder, settings, chunkservers);
   return [place('master', 'mfsmaster', 'master', 1, MASTER_PORT), ...chunkservers];
 }
 
 const whoRuns = () => (process.getuid?.() === 0 ? 'WORKING_USER = root\nWORKING_GROUP = root\n' : '');
 
-function commonLines(place: DaemonPlace): string {
+export function commonLines(place: DaemonPlace): string {
   return `# Written by 'alces up'; yours to change, it is not written again.\n${whoRuns()}NICE_LEVEL = 0\nDISABLE_OOM_KILLER = 0\nDATA_PATH = ${place.dataPath}\nLOG_FILE = ${place.dataPath}/log\n`;
 }
 
-function writeOnce(file: string, text: string): void {
+export function writeOnce(file: string, text: string): void {
   if (!existsSync(file)) writeFileSync(file, text);
 }
 
@@ -121,5 +127,6 @@ function writeChunkserverFiles(place: DaemonPlace, master: string): void {
 /** Makes the folders and configuration files that are not there yet. Files that exist are left as they are. */
 export function writeDaemonFiles(place: DaemonPlace, settings: ClusterSettings): void {
   if (place.program === 'mfsmaster') writeMasterFiles(place);
+  else if (place.program === 'mfsmetalogger') writeNodeFiles(place, settings);
   else writeChunkserverFiles(place, masterAddress(settings));
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { down } from './down.ts';
 import { FILE_COMMANDS } from './files.ts';
+import { HA_USAGE, ha } from './ha/commands.ts';
 import { metaDiff } from './metaDiff.ts';
 import { status } from './status.ts';
 import { up } from './up.ts';
@@ -8,9 +9,12 @@ import { up } from './up.ts';
 const USAGE = `usage: alces COMMAND [options]
 
 a cluster on this machine, to play with and to develop against:
-  up [--dir D] [--mount M] [--chunkservers N]   start it (made anew when D has none), mount it, show what runs where
+  up [--ha] [--dir D] [--mount M] [--chunkservers N]   start it (made anew when D has none), mount it, show what runs where
   status [--dir D]                              what runs, and the space
   down [--dir D]                                stop it; the data stay
+
+three nodes that take over for each other ("up --ha"; as root):
+${HA_USAGE}
 
 files without a mount (PATH is in the file system, LOCAL on this machine):
   ls [-l] [PATH]        cat PATH...        put LOCAL... PATH        cp PATH PATH        rm [-r] PATH...
@@ -29,6 +33,7 @@ const OPTIONS = {
   master: { type: 'string' },
   long: { type: 'boolean', short: 'l' },
   recursive: { type: 'boolean', short: 'r' },
+  ha: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -51,9 +56,13 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     if (fileCommand) return await fileCommand(operands, { ...values, dir: values.dir, master: values.master });
     if (command === 'meta' && operands[0] === 'diff') return await metaDiff(operands.slice(1));
+    if (command === 'ha') {
+      const status = await ha(operands, values.dir);
+      if (status !== undefined) return status;
+    }
     if (operands.length === 0) {
       if (command === 'up')
-        return await up({ dir: values.dir, mount: values.mount, chunkservers: values.chunkservers });
+        return await up({ dir: values.dir, mount: values.mount, chunkservers: values.chunkservers, ha: values.ha });
       if (command === 'down') return await down({ dir: values.dir });
       if (command === 'status') return await status({ dir: values.dir });
     }

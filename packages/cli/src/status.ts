@@ -1,5 +1,7 @@
 import { clusterSpace, connectedChunkservers } from './cluster.ts';
 import { runningPid } from './daemons.ts';
+import { nodeTable } from './ha/commands.ts';
+import { isNode } from './ha/layout.ts';
 import {
   type ClusterSettings,
   clusterFolder,
@@ -48,6 +50,8 @@ export async function status(options: { dir: string | undefined }): Promise<numb
   const places = daemonPlaces(folder, settings);
   const running = places.filter((place) => runningPid(place) !== undefined);
   const master = places[0];
-  if (master && running.includes(master)) process.stdout.write(`${await spaceLine(settings)}\n`);
+  if (settings.ha) process.stdout.write(`\n${await nodeTable(places.filter(isNode))}\n`);
+  if (settings.ha ? running.some(isNode) : master && running.includes(master))
+    process.stdout.write(`${await spaceLine(settings)}\n`);
   return running.length === places.length ? 0 : 3;
 }

@@ -1,6 +1,8 @@
 import { join, resolve } from 'node:path';
 import { connectedChunkservers } from './cluster.ts';
 import { isFree, isServing, runningPid, startDaemon } from './daemons.ts';
+import { freeHaNetwork, networkObstacle, networkUp } from './ha/network.ts';
+import { leadersUp } from './ha/nodes.ts';
 import {
   type ClusterSettings,
   clusterFolder,
@@ -19,6 +21,7 @@ export interface UpOptions {
   dir: string | undefined;
   mount: string | undefined;
   chunkservers: string | undefined;
+  ha: boolean | undefined;
 }
 
 const MAX_CHUNKSERVERS = 50;
@@ -51,8 +54,14 @@ function chunkserverCount(option: string | undefined, known: number | undefined)
 
 async function settle(folder: string, options: UpOptions): Promise<ClusterSettings> {
   const known = readSettings(folder);
+  const ha = known?.ha ?? options.ha === true;
+  if (options.ha && !ha)
+    throw new Error(`the cluster in ${folder} was made without --ha; name another folder with --dir`);
+  const obstacle = ha ? networkObstacle() : undefined;
+  if (obstacle !== undefined) throw new Error(obstacle);
   const settings: ClusterSettings = {
-    network: known?.network ?? (await freeNetwork()),
+    network: known?.network ?? (ha ? freeHaNetwork() : await freeNetwork()),
+    ha,
     chunkservers: chunkserverCount(options.chunkservers, known?.chunkservers),
     mountPoint: options.mount === undefined ? (known?.mountPoint ?? join(folder, 'mnt')) : resolve(options.mount),
   };
@@ -94,7 +103,7 @@ function nextSteps(settings: ClusterSettings, obstacle: string | undefined): str
   }
   return (
     `\nMounted on ${settings.mountPoint}. Try:\n  cp -r /usr/include ${settings.mountPoint}/\n  df -h ${settings.mountPoint}\n  alces status\n` +
-    'Stop it, keeping the data:\n  alces down\n'
+    `${settings.ha ? 'Let the leader die:\n  alces ha kill-leader\n  alces ha start\n' : ''}Stop it, keeping the data:\n  alces down\n`
   );
 }
 
@@ -103,11 +112,13 @@ export async function up(options: UpOptions): Promise<number> {
   const folder = clusterFolder(options.dir);
   const settings = await settle(folder, options);
   const places = daemonPlaces(folder, settings);
-  await checkPorts(places);
+  if (settings.ha) networkUp(settings, places);
+  else await checkPorts(places);
   for (const place of places) writeDaemonFiles(place, settings);
-  const [master, ...chunkservers] = places;
-  if (!master) throw new Error('a cluster has a master');
-  await startDaemon(master);
+  const chunkservers = places.filter((place) => place.program === 'mfschunkserver');
+  const masters = places.filter((place) => place.program !== 'mfschunkserver');
+  await Promise.all(masters.map((place) => startDaemon(place)));
+  if (settings.ha) await leadersUp(masters);
   await Promise.all(chunkservers.map((place) => startDaemon(place)));
   await waitUntilUsable(settings);
   const obstacle = mountObstacle();
