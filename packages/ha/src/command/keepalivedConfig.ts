@@ -1,4 +1,5 @@
 import { formatVirtualAddress, type VirtualAddress } from '../vip/address.ts';
+import { INSTANCE } from '../vip/hostLink.ts';
 import { priorityOf } from '../vip/weights.ts';
 
 /** Everything that goes into a node's keepalived.conf. */
@@ -26,8 +27,6 @@ export interface KeepalivedSettings {
   user: string;
 }
 
-/** Name of the VRRP instance; the node listens for it in the FIFO. */
-export const INSTANCE = 'mfs';
 /** A check may be late by a whole start of a program on a busy machine. */
 const CHECK_TIMEOUT_S = 3;
 

@@ -1,0 +1,241 @@
+import { execFileSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ask } from '../../../packages/ha/src/control/client.ts';
+import type { ControlRequest, NodeReport } from '../../../packages/ha/src/control/types.ts';
+import { type Kind, program } from '../../support/cluster.ts';
+import { checkRequirements } from '../../support/namespace.ts';
+import { until } from '../../support/until.ts';
+import { Bridge, type Host } from './bridge.ts';
+
+const BIN = join(import.meta.dirname, '..', '..', '..', 'bin');
+const NETWORK = '10.91.0';
+const SECRET = 'not so secret, but long enough';
+
+export interface SiteOptions {
+  /** Names of the nodes of the journal; `watch/witness` is a witness. */
+  nodes: readonly string[];
+  chunkservers: readonly Kind[];
+  /** More lines for each mfsha.cfg. */
+  haConfig?: string;
+  /** More lines for mfsmaster.cfg. */
+  masterConfig?: string;
+  /** keepalived decides who leads (needs `mfsha keepalived-config`); otherwise the nodes do by themselves, or the test. */
+  keepalived: boolean;
+  /** Options of `mfsha keepalived-config`. */
+  keepalivedOptions?: readonly string[];
+}
+
+/** One host with a node of the journal, and keepalived beside it. */
+export class SiteNode {
+  readonly name: string;
+  readonly host: Host;
+  readonly data: string;
+
+  constructor(name: string, host: Host, data: string) {
+    this.name = name;
+    this.host = host;
+    this.data = data;
+    mkdirSync(data, { recursive: true });
+  }
+
+  file(name: string): string {
+    return join(this.data, name);
+  }
+
+  /** Runs `mfsha` on this host. */
+  mfsha(...args: string[]) {
+    return this.host.run(join(BIN, 'mfsha'), ['-c', this.file('mfsha.cfg'), ...args], 120_000);
+  }
+
+  /** Runs a daemon's program with an action. */
+  async daemon(name: 'mfsmaster' | 'mfsmetalogger', ...args: string[]): Promise<void> {
+    await this.host.must(join(BIN, name), '-c', this.file(`${name}.cfg`), ...args);
+  }
+
+  async order(request: ControlRequest, timeoutMs = 30_000): Promise<Record<string, unknown>> {
+    const answer = await ask(this.file('.mfsha.sock'), request, timeoutMs);
+    if (!answer.ok) throw new Error(`${this.name}: ${answer.error}`);
+    return answer;
+  }
+
+  /** What the node says about itself; undefined when it does not run, or not answer. */
+  async status(): Promise<NodeReport | undefined> {
+    try {
+      return (await this.order({ command: 'status' }, 300)).node as NodeReport;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** The process of the node, undefined when there is none. */
+  pid(): number | undefined {
+    try {
+      const pid = Number(readFileSync(this.file('.mfsha.lock'), 'utf8'));
+      return pid > 0 && existsSync(`/proc/${pid}`) ? pid : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  log(): string {
+    const names = readdirSync(this.data).filter((name) => name === 'log' || name.endsWith('.log'));
+    return names
+      .map((name) => `--- ${this.name} ${name}\n${readFileSync(this.file(name), 'utf8').slice(-3000)}`)
+      .join('\n');
+  }
+}
+
+/** A whole site on one machine: hosts on a bridge with nodes of the journal, chunkservers and clients, and a VIP. */
+export class Site {
+  readonly folder = mkdtempSync(join(tmpdir(), 'haf-'));
+  readonly bridge = new Bridge();
+  readonly vip = `${NETWORK}.100`;
+  readonly nodes: SiteNode[];
+  readonly client: Host;
+  readonly #storage: Host;
+  readonly #options: SiteOptions;
+  readonly #mounts: string[] = [];
+
+  private constructor(options: SiteOptions) {
+    this.#options = options;
+    this.nodes = options.nodes.map((text, index) => {
+      const name = text.split('/')[0];
+      return new SiteNode(name, this.bridge.host(name, `${NETWORK}.${index + 1}`), join(this.folder, name));
+    });
+    this.client = this.bridge.host('client', `${NETWORK}.50`);
+    this.#storage = this.bridge.host('storage', `${NETWORK}.20`);
+  }
+
+  /** Starts nodes, keepalived and chunkservers, and waits until one node serves with all chunkservers. */
+  static async start(options: SiteOptions): Promise<Site> {
+    checkRequirements();
+    const site = new Site(options);
+    try {
+      for (const index of site.nodes.keys()) site.#writeConfigs(index);
+      await Promise.all(site.nodes.map((node) => node.daemon('mfsmetalogger', 'start')));
+      if (options.keepalived) for (const node of site.nodes) if (site.canLead(node)) await site.startKeepalived(node);
+      if (!options.keepalived && !options.haConfig?.includes('builtin'))
+        await site.nodes[0].order({ command: 'promote', waitMs: 20_000 });
+      await site.leader();
+      await Promise.all(options.chunkservers.map((kind, index) => site.#startChunkserver(kind, index)));
+      await until(
+        'all chunkservers',
+        40_000,
+        async () => (await site.#connectedChunkservers()) === options.chunkservers.length,
+      );
+      return site;
+    } catch (error) {
+      const logs = site.logs();
+      await site.destroy();
+      throw new Error(`the site did not start: ${error instanceof Error ? error.message : error}\n${logs}`);
+    }
+  }
+
+  canLead(node: SiteNode): boolean {
+    return !this.#options.nodes.includes(`${node.name}/witness`);
+  }
+
+  logs(): string {
+    return this.nodes.map((node) => node.log()).join('\n');
+  }
+
+  #common(data: string): string {
+    return `WORKING_USER = root\nWORKING_GROUP = root\nNICE_LEVEL = 0\nDISABLE_OOM_KILLER = 0\nDATA_PATH = ${data}\nLOG_FILE = ${data}/log\n`;
+  }
+
+  #writeConfigs(index: number): void {
+    const node = this.nodes[index];
+    const { data } = node;
+    const nodes = this.#options.nodes.map((text, place) => {
+      const [name, witness] = text.split('/');
+      return `${name}=${NETWORK}.${place + 1}${witness === undefined ? '' : '/witness'}`;
+    });
+    const write = (name: string, text: string, mode = 0o644) => writeFileSync(node.file(name), text, { mode });
+    write('secret', SECRET, 0o600);
+    write('mfsexports.cfg', '* / rw,alldirs,admin,maproot=0:0\n* . rw\n');
+    write('mfstopology.cfg', '');
+    write(
+      'mfsha.cfg',
+      `NODES = ${nodes.join(', ')}\nNODE = ${node.name}\nSECRET_FILE = secret\nDATA_PATH = ${data}\nMASTER_CONFIG = ${node.file('mfsmaster.cfg')}\nVIP = ${this.vip}/24\nVIP_INTERFACE = eth0\n${this.#options.haConfig ?? ''}`,
+    );
+    write(
+      'mfsmaster.cfg',
+      `${this.#common(data)}EXPORTS_FILENAME = ${data}/mfsexports.cfg\nTOPOLOGY_FILENAME = ${data}/mfstopology.cfg\nREPLICATIONS_DELAY_INIT = 1\n${this.#options.masterConfig ?? ''}`,
+    );
+    write('mfsmetalogger.cfg', `${this.#common(data)}MASTER_HOST = ${this.vip}\nMASTER_RECONNECTION_DELAY = 1\n`);
+    if (index === 0) write('metadata.mfs', 'MFSM NEW');
+  }
+
+  async startKeepalived(node: SiteNode): Promise<void> {
+    const made = await node.mfsha('keepalived-config', ...(this.#options.keepalivedOptions ?? []));
+    if (made.status !== 0) throw new Error(`mfsha keepalived-config: ${made.stderr}`);
+    writeFileSync(node.file('keepalived.conf'), made.stdout);
+    const files = ['-f', 'keepalived.conf', '-p', 'keepalived.pid', '-r', 'vrrp.pid', '-g', 'keepalived.log'];
+    const args = files.map((word) => (word.startsWith('-') ? word : node.file(word)));
+    await node.host.must('keepalived', '-D', '-G', ...args);
+  }
+
+  async #startChunkserver(kind: Kind, index: number): Promise<void> {
+    const address = `${NETWORK}.${21 + index}`;
+    const data = join(this.folder, `chunkserver${index}`);
+    const disk = join(data, 'disk');
+    mkdirSync(disk, { recursive: true });
+    this.#storage.addAddress(address);
+    writeFileSync(join(data, 'mfshdd.cfg'), `${disk}\n`);
+    const config = join(data, 'mfschunkserver.cfg');
+    writeFileSync(
+      config,
+      `${this.#common(data)}MASTER_HOST = ${this.vip}\nMASTER_RECONNECTION_DELAY = 1\nBIND_HOST = ${address}\nCSSERV_LISTEN_HOST = ${address}\nHDD_CONF_FILENAME = ${data}/mfshdd.cfg\nHDD_LEAVE_SPACE_DEFAULT = 256MiB\n`,
+    );
+    await this.#storage.must(program(kind, 'mfschunkserver'), '-c', config, 'start');
+  }
+
+  async #connectedChunkservers(): Promise<number> {
+    const text = (await this.client.run('mfscli', ['-H', this.vip, '-s', '|', '-SCS'])).stdout;
+    const rows = text.split('\n').map((line) => line.split('|'));
+    return rows.filter((row) => row[0] === 'chunk servers:' && /^\d/.test(row[5] ?? '') && Number(row[10]) > 0).length;
+  }
+
+  /** Waits until exactly one node serves, with the VIP, and answers it. */
+  leader(timeoutMs = 30_000): Promise<SiteNode> {
+    return until('a node that serves', timeoutMs, async () => {
+      const statuses = await Promise.all(this.nodes.map((node) => node.status()));
+      const serving = this.nodes.filter((_, index) => statuses[index]?.serving === true);
+      return serving.length === 1 && serving[0].host.has(this.vip) ? serving[0] : undefined;
+    });
+  }
+
+  /** Mounts on the client host and answers the mount point. */
+  async mount(kind: Kind, ...options: string[]): Promise<string> {
+    const point = join(this.folder, `mnt${this.#mounts.length}`);
+    mkdirSync(point);
+    this.#mounts.push(point);
+    await this.client.must(program(kind, 'mfsmount'), point, '-H', this.vip, ...options);
+    await until('the mount to answer', 20_000, () => statSync(point).ino === 1);
+    return point;
+  }
+
+  /** Unmounts, ends everything, removes the data. Never throws: a failing test must show its own error. */
+  async destroy(): Promise<void> {
+    for (const point of this.#mounts) {
+      try {
+        execFileSync('umount', ['-l', point], { stdio: 'ignore' });
+      } catch {
+        // Not mounted any more.
+      }
+    }
+    await this.bridge.destroy();
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
