@@ -108,6 +108,8 @@ async function settle(cluster: Cluster, clients: readonly SimClient[]): Promise<
   for (const client of clients) client.stop();
   await sim.runUntil('answers to all clients', SETTLE_MS, () => clients.every((client) => client.isIdle));
   await sim.runUntil('all nodes in step', SETTLE_MS, () => inStep(cluster));
+  // What was set aside last may be on its way to the disk.
+  await sim.run(500);
 }
 
 /** What an operator does when two nodes stand alone: the changes of one are set aside. */

@@ -9,7 +9,8 @@ export interface NodeConfig {
   witness: boolean;
 }
 
-/** What the reply to a client waits for: A the local write, B the quorum's memory, C the quorum's disk. DRBD's names. */
+/** What the reply to a client waits for: A the local write, B the quorum's memory (its kernels: the
+ * entries are written there and survive the end of all processes), C the quorum's disk. DRBD's names. */
 export type Protocol = 'A' | 'B' | 'C';
 
 /** What to do about a split brain when neither side leads. `victim` is whose changes are set aside. */

@@ -4,7 +4,7 @@ import type { Candidacy, Context, Peer, PromiseGiven } from './context.ts';
 import { openEpoch } from './leading.ts';
 import type { MessageOf } from './messages.ts';
 import { isDirty, judge } from './splitBrain.ts';
-import { activeGrants, grantMs, leaderAlive, noteAbout, promiseEpoch, refuse } from './transitions.ts';
+import { activeGrants, grantMs, leaderAlive, noteAbout, promiseEpoch, refuse, stepDown } from './transitions.ts';
 
 /** An attempt that failed because another node was faster is made again after about this time. */
 const RETRY_MS = 100;
@@ -277,6 +277,11 @@ function mustFetch(core: Context, peer: Peer, { about }: PromiseGiven): boolean 
 function fetchFrom(core: Context, candidacy: Candidacy, source: NodeId): void {
   const promise = candidacy.promises.get(source);
   if (promise === undefined) return;
+  if (core.leadership !== undefined) {
+    // Somebody led after this node: what it appended since may give way, so it must serve no more.
+    stepDown(core, `${source} has newer changes`);
+    core.candidacy = candidacy;
+  }
   candidacy.phase = 'fetching';
   candidacy.source = source;
   candidacy.target = endOf(promise.about.log);

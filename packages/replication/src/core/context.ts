@@ -50,9 +50,10 @@ export interface Peer {
   /** Its journal and ours have both gone on alone: neither follows the other. */
   splitBrain: boolean;
   sender: Sender | undefined;
-  /** As its leader: what it has of my epoch on disk and in memory; -1: not even the beginning. */
+  /** As its leader: up to where it has my journal in its files; -1: not even the beginning of my epoch. */
   stored: number;
-  received: number;
+  /** The same, be it of older epochs. */
+  taken: number;
   /** As its leader: when the newest of my messages that it answered was sent. */
   echoMs: number;
   /** As its leader: since when it owes an acknowledgement; undefined: it does not. */
@@ -154,7 +155,7 @@ export class Context {
   /** The version up to which the journal is known to be the leader's, in the epoch promised; -1: not known. */
   matched = -1;
   /** What was last acknowledged to the leader. */
-  acknowledged = { epoch: 0, stored: -1, received: -1, taken: -1 };
+  acknowledged = { epoch: 0, stored: -1, taken: -1 };
   /** The last version that the leader spoke of as committed. */
   leaderCommit = 0;
   /** Until when each leader that was acknowledged may answer reads. */
@@ -288,7 +289,7 @@ function newPeer(id: NodeId, witness: boolean): Peer {
     splitBrain: false,
     sender: undefined,
     stored: -1,
-    received: -1,
+    taken: -1,
     echoMs: Number.NEGATIVE_INFINITY,
     owingSinceMs: undefined,
     durable: 0,

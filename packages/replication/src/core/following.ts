@@ -69,11 +69,10 @@ export function onHeartbeat(core: Context, peer: Peer, message: MessageOf<'heart
 }
 
 /** What this node has of its leader's journal, as an acknowledgement says it. */
-function standing(core: Context): { epoch: number; stored: number; received: number; taken: number } {
+function standing(core: Context): { epoch: number; stored: number; taken: number } {
   const epoch = core.promised;
   const stored = Math.min(core.log.storedIn(epoch), core.matched);
-  const received = stored >= 0 ? core.matched : -1;
-  return { epoch, stored, received, taken: Math.min(core.log.stored.version, core.matched) };
+  return { epoch, stored, taken: Math.min(core.log.stored.version, core.matched) };
 }
 
 /** Tells the leader what this node has; `echoMs` proves when it was heard, -Infinity: nothing of the kind. */
@@ -112,7 +111,6 @@ export function onAppend(core: Context, peer: Peer, message: MessageOf<'append'>
       epoch: message.epoch,
       echoMs: Number.NEGATIVE_INFINITY,
       stored: -1,
-      received: -1,
       taken: core.log.last,
     });
     raiseCommit(core, Math.min(message.commit, core.log.last));
@@ -123,7 +121,6 @@ export function onAppend(core: Context, peer: Peer, message: MessageOf<'append'>
   if (!takeRecords(core, peer, message)) return;
   core.matched = Math.max(core.matched, message.prev.version + message.entries.length);
   learnCommit(core, message.commit);
-  if (core.config.protocol !== 'C') acknowledge(core, Number.NEGATIVE_INFINITY);
 }
 
 /** Makes this journal continue behind `prev` as the sender's does. False: it could not, and the sender was told. */

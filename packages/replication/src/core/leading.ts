@@ -3,7 +3,7 @@ import type { Entry } from '../entry.ts';
 import type { NodeId } from '../history.ts';
 import type { Context, Leadership, Peer } from './context.ts';
 import type { MessageOf } from './messages.ts';
-import { delivered, newSender, offerImage, pump, startSending } from './sending.ts';
+import { continueStream, delivered, newSender, offerImage, pump, startSending } from './sending.ts';
 import { announce, noteAbout, stepDown } from './transitions.ts';
 
 /** A pair's returning node waits for nothing more when it is that close behind. */
@@ -48,13 +48,9 @@ export function openEpoch(core: Context, epoch: number, members: readonly NodeId
 /** Takes a peer along into a new epoch, or begins to bring it up to date. */
 function beginWith(core: Context, peer: Peer, epoch: number): void {
   peer.stored = -1;
-  peer.received = -1;
-  if (peer.sender?.mode === 'stream') {
-    peer.sender.epoch = epoch;
-    pump(core, peer);
-  } else {
-    query(core, peer);
-  }
+  peer.taken = -1;
+  if (peer.sender?.mode === 'stream') continueStream(core, peer, epoch);
+  else query(core, peer);
 }
 
 /** Asks a peer what it has. */
@@ -81,11 +77,11 @@ export function onAck(core: Context, peer: Peer, message: MessageOf<'ack'>): voi
     return;
   }
   const { last } = core.log;
-  if (message.stored > last || message.received > last || message.taken > last) return;
+  if (message.stored > last || message.taken > last) return;
   noteEcho(core, peer, message.echoMs);
-  if (message.stored > peer.stored || message.received > peer.received) peer.owingSinceMs = core.nowMs;
+  if (message.stored > peer.stored || message.taken > peer.taken) peer.owingSinceMs = core.nowMs;
   peer.stored = Math.max(peer.stored, message.stored);
-  peer.received = Math.max(peer.received, message.received);
+  peer.taken = Math.max(peer.taken, message.taken);
   peer.durable = Math.max(peer.durable, message.stored);
   if (peer.stored >= last) peer.owingSinceMs = undefined;
   delivered(core, peer, message.taken);
@@ -99,18 +95,12 @@ function noteEcho(core: Context, peer: Peer, echoMs: number): void {
   if (leaseValid(core)) core.effects.push({ kind: 'confirmed' });
 }
 
-/** What a node has of this epoch, as the protocol counts it. */
-function counted(core: Context, stored: number, received: number): number {
-  return core.config.protocol === 'C' ? stored : received;
-}
-
 /** The last version that everybody needed has. */
 function committedVersion(core: Context, leadership: Leadership): number {
-  const own = core.log.storedIn(leadership.epoch);
-  const versions = [counted(core, own, own >= 0 ? core.log.last : -1)];
+  const versions = [core.log.storedIn(leadership.epoch)];
   const ids = [core.self];
   for (const peer of core.peers.values()) {
-    versions.push(counted(core, peer.stored, peer.received));
+    versions.push(peer.stored);
     ids.push(peer.id);
   }
   const { members } = leadership;

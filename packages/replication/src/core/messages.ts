@@ -49,10 +49,10 @@ export type Message =
   /** `retain`: the last version that every node with a state machine has on its disk. */
   | { kind: 'heartbeat'; epoch: number; sentMs: number; commit: number; retain: number }
   /**
-   * Versions up to which this node has the leader's journal on its disk and in memory; -1: not even the beginning of the epoch. `taken`: up
-   * to where it is stored here, be it of older epochs, so that more may be sent; -1: nothing is known to agree yet.
+   * `stored`: up to where this node has the leader's journal in its files (with protocol C: safe from the loss of power); -1: not even the
+   * beginning of the epoch. `taken`: the same, be it of older epochs, so that more may be sent; -1: nothing is known to agree yet.
    */
-  | { kind: 'ack'; epoch: number; echoMs: number; stored: number; received: number; taken: number }
+  | { kind: 'ack'; epoch: number; echoMs: number; stored: number; taken: number }
   /** An image in place of entries that are gone. A length of 0 is for witnesses: nothing to load. */
   | {
       kind: 'imageOffer';

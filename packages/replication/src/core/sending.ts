@@ -49,6 +49,15 @@ function startingPoint(core: Context, peer: Peer, log: LogDescription): Position
   return common;
 }
 
+/** Goes on with a stream in a new epoch: the peer is told even if nothing more may be under way to it. */
+export function continueStream(core: Context, peer: Peer, epoch: number): void {
+  const { sender } = peer;
+  if (sender === undefined || !peer.connected) return;
+  sender.epoch = epoch;
+  send(core, peer, sender, []);
+  pump(core, peer);
+}
+
 /** Sends what the peer lacks, as much as may be under way. */
 export function pump(core: Context, peer: Peer): void {
   const sender = peer.sender;

@@ -121,7 +121,7 @@ function connectionOf(core: Context, peer: Peer): ConnectionWord {
 }
 
 function isBehind(core: Context, peer: Peer): boolean {
-  return peer.sender?.mode !== 'stream' || Math.max(peer.stored, peer.received) + IN_STEP < core.log.last;
+  return peer.sender?.mode !== 'stream' || peer.taken + IN_STEP < core.log.last;
 }
 
 function peerData(core: Context, peer: Peer): DataWord {

@@ -39,7 +39,7 @@ export function dropSenders(core: Context): void {
   for (const peer of core.peers.values()) {
     peer.sender = undefined;
     peer.stored = -1;
-    peer.received = -1;
+    peer.taken = -1;
     peer.echoMs = Number.NEGATIVE_INFINITY;
     peer.owingSinceMs = undefined;
   }

@@ -71,7 +71,7 @@ function fieldsOf(message: Message): unknown[] {
     case 'heartbeat':
       return [message.epoch, message.sentMs, message.commit, message.retain];
     case 'ack':
-      return [message.epoch, message.echoMs, message.stored, message.received, message.taken];
+      return [message.epoch, message.echoMs, message.stored, message.taken];
     case 'imageOffer': {
       const { epoch, image, version, lengthBytes, crc, history } = message;
       return [epoch, image, version, lengthBytes, crc, history.map(packRecord)];
@@ -169,7 +169,6 @@ function readMessage(kind: Message['kind'], fields: Fields): Message {
         epoch: fields.count(),
         echoMs: fields.time(),
         stored: fields.count(-1),
-        received: fields.count(-1),
         taken: fields.count(-1),
       };
     case 'imageOffer':
