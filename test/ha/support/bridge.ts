@@ -99,15 +99,25 @@ export class Bridge {
     return host;
   }
 
-  /** Drops everything of an IP protocol between all hosts (112 is VRRP), or lets it through again. */
-  drop(protocol: number, on: boolean): void {
-    const rule = ['protocol', 'ip', 'prio', '1', 'u32', 'match', 'ip', 'protocol', String(protocol), '0xff'];
-    for (let port = 0; port < this.hosts.length; port++) {
-      const device = ['-n', this.name, 'qdisc', on ? 'add' : 'del', 'dev', `p${port}`, 'clsact'];
-      execFileSync('tc', device);
-      if (on)
-        execFileSync('tc', ['-n', this.name, 'filter', 'add', 'dev', `p${port}`, 'ingress', ...rule, 'action', 'drop']);
+  /** Drops everything of an IP protocol between all hosts (112 is VRRP) until `passAll`, as a firewall with a mistake would. */
+  drop(protocol: number): void {
+    const match = ['protocol', 'ip', 'prio', '1', 'u32', 'match', 'ip', 'protocol', String(protocol), '0xff'];
+    for (const port of this.#ports()) {
+      this.#tc('qdisc', 'add', 'dev', port, 'clsact');
+      this.#tc('filter', 'add', 'dev', port, 'ingress', ...match, 'action', 'drop');
     }
+  }
+
+  passAll(): void {
+    for (const port of this.#ports()) this.#tc('qdisc', 'del', 'dev', port, 'clsact');
+  }
+
+  #ports(): string[] {
+    return this.hosts.map((_, index) => `p${index}`);
+  }
+
+  #tc(...args: string[]): void {
+    execFileSync('tc', ['-n', this.name, ...args]);
   }
 
   /** Ends everything that runs on the hosts and removes them. */

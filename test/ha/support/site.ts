@@ -34,6 +34,12 @@ export interface SiteOptions {
   keepalived: boolean;
   /** Options of `mfsha keepalived-config`. */
   keepalivedOptions?: readonly string[];
+  /** Changes a node's keepalived.conf before it is used. */
+  editKeepalived?: (text: string, node: SiteNode) => string;
+  /** Each node's host runs a chunkserver, in place of a host for all of them. */
+  chunkserversOnNodes?: boolean;
+  /** The configuration files and the empty image are made, nothing is started. */
+  startNothing?: boolean;
 }
 
 /** One host with a node of the journal, and keepalived beside it. */
@@ -123,17 +129,13 @@ export class Site {
     const site = new Site(options);
     try {
       for (const index of site.nodes.keys()) site.#writeConfigs(index);
+      if (options.startNothing) return site;
       await Promise.all(site.nodes.map((node) => node.daemon('mfsmetalogger', 'start')));
       if (options.keepalived) for (const node of site.nodes) if (site.canLead(node)) await site.startKeepalived(node);
       if (!options.keepalived && !options.haConfig?.includes('builtin'))
         await site.nodes[0].order({ command: 'promote', waitMs: 20_000 });
       await site.leader();
-      await Promise.all(options.chunkservers.map((kind, index) => site.#startChunkserver(kind, index)));
-      await until(
-        'all chunkservers',
-        40_000,
-        async () => (await site.#connectedChunkservers()) === options.chunkservers.length,
-      );
+      await site.startChunkservers();
       return site;
     } catch (error) {
       const logs = site.logs();
@@ -180,28 +182,46 @@ export class Site {
   async startKeepalived(node: SiteNode): Promise<void> {
     const made = await node.mfsha('keepalived-config', ...(this.#options.keepalivedOptions ?? []));
     if (made.status !== 0) throw new Error(`mfsha keepalived-config: ${made.stderr}`);
-    writeFileSync(node.file('keepalived.conf'), made.stdout);
+    const edit = this.#options.editKeepalived ?? ((text: string) => text);
+    writeFileSync(node.file('keepalived.conf'), edit(made.stdout, node));
     const files = ['-f', 'keepalived.conf', '-p', 'keepalived.pid', '-r', 'vrrp.pid', '-g', 'keepalived.log'];
     const args = files.map((word) => (word.startsWith('-') ? word : node.file(word)));
     await node.host.must('keepalived', '-D', '-G', ...args);
   }
 
-  async #startChunkserver(kind: Kind, index: number): Promise<void> {
-    const address = `${NETWORK}.${21 + index}`;
+  /** Starts those that do not run, and waits until the leader has all of them. */
+  async startChunkservers(): Promise<void> {
+    const { chunkservers } = this.#options;
+    await Promise.all(chunkservers.map((_, index) => this.startChunkserver(index)));
+    await until('all chunkservers', 40_000, async () => (await this.connectedChunkservers()) === chunkservers.length);
+  }
+
+  /** Starts a chunkserver; nothing, if it runs. */
+  async startChunkserver(index: number): Promise<void> {
+    const onNode = this.#options.chunkserversOnNodes === true;
+    const host = onNode ? this.nodes[index].host : this.#storage;
+    const address = onNode ? host.address : `${NETWORK}.${21 + index}`;
     const data = join(this.folder, `chunkserver${index}`);
     const disk = join(data, 'disk');
-    mkdirSync(disk, { recursive: true });
-    this.#storage.addAddress(address);
+    if (!existsSync(disk)) {
+      mkdirSync(disk, { recursive: true });
+      if (!onNode) host.addAddress(address);
+    }
     writeFileSync(join(data, 'mfshdd.cfg'), `${disk}\n`);
-    const config = join(data, 'mfschunkserver.cfg');
+    const config = this.chunkserverConfig(index);
     writeFileSync(
       config,
       `${this.#common(data)}MASTER_HOST = ${this.vip}\nMASTER_RECONNECTION_DELAY = 1\nBIND_HOST = ${address}\nCSSERV_LISTEN_HOST = ${address}\nHDD_CONF_FILENAME = ${data}/mfshdd.cfg\nHDD_LEAVE_SPACE_DEFAULT = 256MiB\n`,
     );
-    await this.#storage.must(program(kind, 'mfschunkserver'), '-c', config, 'start');
+    await host.must(program(this.#options.chunkservers[index], 'mfschunkserver'), '-c', config, 'start');
   }
 
-  async #connectedChunkservers(): Promise<number> {
+  chunkserverConfig(index: number): string {
+    return join(this.folder, `chunkserver${index}`, 'mfschunkserver.cfg');
+  }
+
+  /** How many chunkservers the node with the VIP has, with space. */
+  async connectedChunkservers(): Promise<number> {
     const text = (await this.client.run('mfscli', ['-H', this.vip, '-s', '|', '-SCS'])).stdout;
     const rows = text.split('\n').map((line) => line.split('|'));
     return rows.filter((row) => row[0] === 'chunk servers:' && /^\d/.test(row[5] ?? '') && Number(row[10]) > 0).length;
@@ -217,11 +237,16 @@ export class Site {
   }
 
   /** Mounts on the client host and answers the mount point. */
-  async mount(kind: Kind, ...options: string[]): Promise<string> {
+  mount(kind: Kind): Promise<string> {
+    return this.mountOn(this.client, kind, this.vip);
+  }
+
+  /** Mounts on any host, from any master. */
+  async mountOn(host: Host, kind: Kind, master: string): Promise<string> {
     const point = join(this.folder, `mnt${this.#mounts.length}`);
     mkdirSync(point);
     this.#mounts.push(point);
-    await this.client.must(program(kind, 'mfsmount'), point, '-H', this.vip, ...options);
+    await host.must(program(kind, 'mfsmount'), point, '-H', master);
     await until('the mount to answer', 20_000, () => statSync(point).ino === 1);
     return point;
   }

@@ -1,0 +1,269 @@
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { program } from '../support/cluster.ts';
+import { until } from '../support/until.ts';
+import { followsAgain, nextLeader } from './support/faults.ts';
+import { Site, type SiteNode } from './support/site.ts';
+
+/** Several describes share one shape: a site for all steps, which build on each other. */
+function siteFor(options: Parameters<typeof Site.start>[0]): () => Site {
+  let site: Site | undefined;
+  beforeAll(async () => {
+    site = await Site.start(options);
+  });
+  afterAll(() => site?.destroy());
+  return () => {
+    if (site === undefined) throw new Error('the site did not start');
+    return site;
+  };
+}
+
+const other = (site: Site, node: SiteNode): SiteNode => {
+  const found = site.nodes.find((candidate) => candidate !== node && site.canLead(candidate));
+  if (found === undefined) throw new Error('there is no other node');
+  return found;
+};
+
+function kill(node: SiteNode): void {
+  const pid = node.pid();
+  if (pid === undefined) throw new Error(`${node.name} does not run`);
+  process.kill(pid, 'SIGKILL');
+}
+
+async function mfsha(node: SiteNode, ...args: string[]): Promise<string> {
+  const { status, stdout, stderr } = await node.mfsha(...args);
+  if (status !== 0) throw new Error(`mfsha ${args.join(' ')} on ${node.name}: ${status}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+describe('two masters, formerly with DRBD under the metadata and keepalived over them', () => {
+  const site = siteFor({
+    nodes: ['alpha', 'beta'],
+    chunkservers: ['stock', 'stock', 'alces'],
+    keepalived: true,
+    haConfig: 'QUORUM = 1\nPROTOCOL = C\n',
+    // As many sites have it: their own hooks beside what the generated configuration does.
+    editKeepalived: (text, node) =>
+      text
+        .replace('smtp_alert', '')
+        .replace(
+          '    track_script {',
+          `    notify "${join(import.meta.dirname, '..', '..', 'bin', 'mfsha')} -s ${node.file('.mfsha.sock')} notify"\n    track_script {`,
+        ),
+  });
+  let mount: string;
+
+  it('one leads with the VIP, the other is up to date, both are fit', async () => {
+    const leader = await site().leader();
+    const follower = other(site(), leader);
+    await followsAgain(follower);
+    expect(await mfsha(leader, 'status')).toContain('Primary');
+    expect(await mfsha(follower, 'status')).toMatch(/Secondary[\s\S]*UpToDate/);
+    for (const node of site().nodes) expect((await node.mfsha('check')).status).toBe(0);
+    mount = await site().mount('stock');
+    writeFileSync(join(mount, 'data1'), 'written before');
+  });
+
+  it('the master is killed: the other serves with everything; the dead one returns as backup', async () => {
+    const leader = await site().leader();
+    kill(leader);
+    const next = await nextLeader(site(), leader);
+    expect(readFileSync(join(mount, 'data1'), 'utf8')).toBe('written before');
+    writeFileSync(join(mount, 'data2'), 'written behind');
+    await leader.daemon('mfsmetalogger', 'start');
+    await followsAgain(leader);
+    expect(await site().leader()).toBe(next);
+  }, 120_000);
+
+  it('maintenance moves the VIP away and keeps it away', async () => {
+    const leader = await site().leader();
+    await mfsha(leader, 'maintenance', 'on');
+    const next = await nextLeader(site(), leader);
+    const check = await leader.mfsha('check');
+    expect([check.status, check.stdout]).toEqual([1, 'unfit: maintenance is on\n']);
+    expect(await mfsha(leader, 'status')).toMatch(/maintenance +on/);
+    await mfsha(leader, 'maintenance', 'off');
+    expect((await leader.mfsha('check')).status).toBe(0);
+    expect(await site().leader()).toBe(next);
+  }, 120_000);
+
+  it('the check starts a dead helper daemon again and says so', async () => {
+    const leader = await site().leader();
+    const helper = `${program('alces', 'mfschunkserver')} -c ${site().chunkserverConfig(2)}`;
+    appendFileSync(leader.file('mfsha.cfg'), `CHECK_RESTART = ${helper}\n`);
+    const lock = join(site().chunkserverConfig(2), '..', '.mfschunkserver.lock');
+    process.kill(Number(readFileSync(lock, 'utf8')), 'SIGKILL');
+    const said = await until(
+      'the check to look',
+      20_000,
+      async () => (await leader.mfsha('check')).stdout || undefined,
+    );
+    expect(said).toContain('did not run: started');
+  }, 60_000);
+
+  it('the history has every decision', async () => {
+    for (const node of site().nodes) expect((await mfsha(node, 'history')).split('\n').length).toBeGreaterThan(3);
+  });
+});
+
+describe('keepalived, and a metalogger that becomes the master', () => {
+  const site = siteFor({
+    nodes: ['alpha', 'beta'],
+    chunkservers: ['alces', 'alces'],
+    keepalived: true,
+    haConfig: 'QUORUM = 1\n',
+    // The scripts of the how-to: the master's actions, not mfsha.
+    editKeepalived(text, node) {
+      const bin = join(import.meta.dirname, '..', '..', 'bin');
+      const master = `${bin}/mfsmaster -c ${node.file('mfsmaster.cfg')}`;
+      const hooks = `notify_master "${master} -a start"\n    notify_backup "${master} stop"\n    notify_fault "${master} stop"`;
+      return text
+        .replace(/ +vrrp_notify_fifo .*\n/, '')
+        .replace('    track_script {', `    ${hooks}\n    track_script {`);
+    },
+  });
+
+  it('the metalogger takes over with everything, and the old master returns as metalogger', async () => {
+    const mount = await site().mount('alces');
+    const leader = await site().leader();
+    const follower = other(site(), leader);
+    for (let file = 0; file < 50; file++) writeFileSync(join(mount, `file${file}`), `content ${file}`);
+    kill(leader);
+    await nextLeader(site(), leader);
+    for (let file = 0; file < 50; file++)
+      expect(readFileSync(join(mount, `file${file}`), 'utf8')).toBe(`content ${file}`);
+    await leader.daemon('mfsmetalogger', 'start');
+    await followsAgain(leader);
+    expect((await follower.status())?.serving).toBe(true);
+    const names = readdirSync(leader.data);
+    expect(names.some((name) => name.startsWith('changelog_ml.'))).toBe(true);
+  }, 120_000);
+});
+
+describe('keepalived in front of any service', () => {
+  const site = siteFor({
+    nodes: ['alpha', 'beta', 'watch/witness'],
+    chunkservers: ['alces'],
+    keepalived: true,
+  });
+
+  it('a dead service is started again first', async () => {
+    const leader = await site().leader();
+    const follower = other(site(), leader);
+    const self = `${join(import.meta.dirname, '..', '..', 'bin')}/mfsmetalogger -c ${follower.file('mfsmetalogger.cfg')}`;
+    appendFileSync(follower.file('mfsha.cfg'), `CHECK_RESTART = ${self}\n`);
+    kill(follower);
+    const said = await until(
+      'the check to look',
+      20_000,
+      async () => (await follower.mfsha('check')).stdout || undefined,
+    );
+    expect(said).toContain('did not run: started');
+    await followsAgain(follower);
+  }, 60_000);
+
+  it('a firewall that drops VRRP gives both the VIP, and only the one with an epoch serves', async () => {
+    const mount = await site().mount('alces');
+    site().bridge.drop(112);
+    try {
+      const [alpha, beta] = site().nodes;
+      await until('the VIP on both', 20_000, () => alpha.host.has(site().vip) && beta.host.has(site().vip));
+      await until('one to serve', 20_000, async () => {
+        const statuses = await Promise.all([alpha.status(), beta.status()]);
+        return statuses.filter((status) => status?.serving).length === 1;
+      });
+      for (let file = 0; file < 20; file++) mkdirSync(join(mount, `during${file}`));
+    } finally {
+      site().bridge.passAll();
+    }
+    const leader = await site().leader();
+    expect(leader.host.has(site().vip)).toBe(true);
+    mkdirSync(join(mount, 'after'));
+    expect(readdirSync(mount)).toHaveLength(21);
+  }, 120_000);
+});
+
+describe('DRBD by hand', () => {
+  const site = siteFor({ nodes: ['alpha', 'beta'], chunkservers: [], keepalived: false, haConfig: 'QUORUM = 1\n' });
+  const word = async (node: SiteNode) => {
+    const status = await node.status();
+    const [peer] = status?.peers ?? [];
+    return `${status?.role}/${peer?.role} ${peer?.connection} ${status?.data}`;
+  };
+
+  it('primary here, secondary there; and the other way round by hand', async () => {
+    const [alpha, beta] = site().nodes;
+    await followsAgain(beta);
+    expect(await word(alpha)).toBe('Primary/Secondary Connected UpToDate');
+    expect(await word(beta)).toBe('Secondary/Primary Connected UpToDate');
+    const mount = await site().mountOn(alpha.host, 'alces', alpha.host.address);
+    mkdirSync(join(mount, 'made on alpha'));
+    await mfsha(alpha, 'demote');
+    await mfsha(beta, 'promote');
+    const there = await site().mountOn(beta.host, 'alces', beta.host.address);
+    expect(existsSync(join(there, 'made on alpha'))).toBe(true);
+    await mfsha(beta, 'switch', 'alpha');
+    await until('alpha to lead', 10_000, async () => (await word(alpha)) === 'Primary/Secondary Connected UpToDate');
+  }, 60_000);
+
+  it('a split brain: both written, both stand alone and say so, discarding one side heals', async () => {
+    const [alpha, beta] = site().nodes;
+    beta.host.cable('down');
+    await until('beta to be alone', 20_000, async () => (await word(beta)).includes('Unknown WFConnection'));
+    await mfsha(beta, 'promote', '--force');
+    const mounts = await Promise.all(
+      [alpha, beta].map((node) => site().mountOn(node.host, 'alces', node.host.address)),
+    );
+    for (const [index, mount] of mounts.entries()) mkdirSync(join(mount, `only on ${index}`));
+    beta.host.cable('up');
+    for (const node of [alpha, beta]) {
+      await until(`${node.name} to notice`, 20_000, async () => (await word(node)).includes('StandAlone'));
+      expect(await mfsha(node, 'status')).toContain('SPLIT BRAIN');
+    }
+    await mfsha(beta, 'resolve', '--discard-my-data');
+    await followsAgain(beta);
+    expect(await word(alpha)).toBe('Primary/Secondary Connected UpToDate');
+    expect(existsSync(join(mounts[0], 'only on 0'))).toBe(true);
+    expect(existsSync(join(mounts[0], 'only on 1'))).toBe(false);
+    expect(readdirSync(join(beta.data, 'ha'), { recursive: true }).join(' ')).toMatch(/discard/);
+  }, 120_000);
+});
+
+describe('two nodes that store everything', () => {
+  const site = siteFor({
+    nodes: ['alpha', 'beta'],
+    chunkservers: ['alces', 'alces'],
+    chunkserversOnNodes: true,
+    keepalived: true,
+    haConfig: 'QUORUM = 1\n',
+  });
+
+  it('one reboots while clients list and write; it returns as backup and what it missed is healed to it', async () => {
+    const mount = await site().mount('alces');
+    await site().client.must('mfssetgoal', '-r', '2', mount);
+    for (let file = 0; file < 20; file++) writeFileSync(join(mount, `before${file}`), Buffer.alloc(10_000, file));
+    const rebooted = await site().leader();
+    const index = site().nodes.indexOf(rebooted);
+    rebooted.host.link('down');
+    for (const pid of rebooted.host.pids()) process.kill(pid, 'SIGKILL');
+    const next = await nextLeader(site(), rebooted);
+    for (let file = 0; file < 20; file++) {
+      expect(readFileSync(join(mount, `before${file}`)).equals(Buffer.alloc(10_000, file))).toBe(true);
+      writeFileSync(join(mount, `during${file}`), Buffer.alloc(10_000, file));
+    }
+    expect(readdirSync(mount)).toHaveLength(40);
+
+    await until('everything to be gone', 10_000, () => rebooted.host.pids().length === 0);
+    rebooted.host.link('up');
+    await rebooted.daemon('mfsmetalogger', 'start');
+    await site().startKeepalived(rebooted);
+    await site().startChunkserver(index);
+    await followsAgain(rebooted);
+    expect(await site().leader()).toBe(next);
+    await until('the missed copies', 60_000, async () => {
+      const list = await site().client.must('mfscheckfile', join(mount, 'during0'), join(mount, 'during19'));
+      return (list.match(/chunks with 2 copies: +1/g) ?? []).length === 2;
+    });
+  }, 180_000);
+});
