@@ -34,7 +34,7 @@ export interface MasterConfig {
 type Warn = (message: string) => void;
 
 const SYSCONF_FOLDER = '/etc/mfs';
-/** Images are made from changelogs, so those of the last two hours must be there (decision 0072). */
+/** Until a new image is in its place, a restart needs the changes since the image before: those of two files. */
 const LEAST_BACK_LOGS = 2;
 
 function capped(config: Config, key: string, fallback: number, max: number, warn: Warn): number {

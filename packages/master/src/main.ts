@@ -10,7 +10,7 @@ const OPEN_FILES_LIMIT = 16384;
 async function start(context: DaemonContext): Promise<RunningDaemon> {
   const { options } = context;
   try {
-    return await startMaster({
+    const master = await startMaster({
       environment: realEnvironment(),
       folder: context.dataPath,
       config: context.config,
@@ -22,6 +22,16 @@ async function start(context: DaemonContext): Promise<RunningDaemon> {
       verbosity: options.verbosity,
       home: homedir(),
     });
+    return {
+      reload: () => master.reload(),
+      info: () => master.info(),
+      stop: () => master.stop(),
+      save: async () => {
+        const { metaversion, path, emergency } = await master.saveImage();
+        if (emergency) throw new Error(`metadata (version ${metaversion}) stored to an emergency place only: ${path}`);
+        return `metadata saved (version: ${metaversion}) in ${path}`;
+      },
+    };
   } catch (error) {
     if (error instanceof StartError) throw new MasterStartError(`${error.message}\ninit: metadata manager failed !!!`);
     throw error;
@@ -31,7 +41,14 @@ async function start(context: DaemonContext): Promise<RunningDaemon> {
 /** The program mfsmaster. Resolves to its exit status. */
 export function main(argv: readonly string[]): Promise<number> {
   return runDaemon(
-    { name: 'mfsmaster', openFilesLimit: OPEN_FILES_LIMIT, isMaster: true, start, restore: restoreMetadata },
+    {
+      name: 'mfsmaster',
+      openFilesLimit: OPEN_FILES_LIMIT,
+      isMaster: true,
+      canSave: true,
+      start,
+      restore: restoreMetadata,
+    },
     argv,
   );
 }

@@ -8,6 +8,7 @@ import {
   openingChanges,
   type Reporter,
   type StartedMetadata,
+  type StoredImage,
   startMetadata,
   storeAtStop,
 } from '@alces/journal';
@@ -17,7 +18,6 @@ import { BackgroundWork } from './background.ts';
 import { ChunkServerService, type ChunkSettings, chunkSettings } from './chunks/index.ts';
 import { type Client, ClientKind } from './clients/client.ts';
 import { DataCacheTable } from './clients/dataCache.ts';
-import type { LastStore } from './clients/monitor/sources.ts';
 import { chunkLocationsChanged } from './clients/notify.ts';
 import { PendingChunkWork } from './clients/pendingChunkWork.ts';
 import { Requests } from './clients/requests.ts';
@@ -28,11 +28,11 @@ import { journalGate } from './commitGate.ts';
 import { type MasterConfig, masterConfig } from './config.ts';
 import type { Core } from './core.ts';
 import type { ExportList } from './exports/load.ts';
-import { type ImageSaver, saveInHelper } from './image/saver.ts';
 import { committer, metaloggerFollower } from './journaling.ts';
 import { ServicePort } from './listener.ts';
 import { createLocks, type Locks } from './locks/locks.ts';
 import { MetaloggerService } from './metaloggers/service.ts';
+import { MetadataSaver } from './saving.ts';
 import { portOfService } from './services.ts';
 import { removeSession } from './sessions/openFiles.ts';
 import { SessionRegistry } from './sessions/registry.ts';
@@ -58,8 +58,6 @@ export interface MasterOptions {
   readonly verbosity?: number;
   /** Home of the user the master runs as: first emergency place for images. */
   readonly home?: string;
-  /** How images are made while the master serves. Default: by a helper process. */
-  readonly saveImage?: ImageSaver;
 }
 
 /** A master that serves. */
@@ -69,8 +67,8 @@ export interface RunningMaster {
   reload(): Promise<void>;
   /** Lines about the state, for the log. */
   info(): string[];
-  /** Rotates the changelog and saves an image now, as is done every full hour. */
-  saveImage(): Promise<void>;
+  /** Begins a new changelog and saves an image now, as is done every full hour. Rejects with the reason if that was not possible. */
+  saveImage(): Promise<StoredImage>;
   /** Orderly end: when it resolves, the metadata are stored. */
   stop(): Promise<void>;
   /** Ends as a crash would: connections break, nothing is stored beyond what the journal has. */
@@ -92,13 +90,12 @@ class Master implements RunningMaster {
   readonly #clients: ClientService;
   readonly #metaloggers: MetaloggerService;
   readonly #statistics: MasterStatistics;
+  readonly #saver: MetadataSaver;
   readonly #clientPort: ServicePort;
   readonly #metaloggerPort: ServicePort;
   #background: BackgroundWork | undefined;
   #chunkSettings: ChunkSettings;
   #chunkserverPort = 0;
-  #lastStore: LastStore = { time: 0, durationMs: 0, status: 0 };
-  #saving: Promise<void> | undefined;
   /** The end has begun: connections break without being logged. */
   #ending = false;
 
@@ -158,6 +155,17 @@ class Master implements RunningMaster {
       startedAt: clock.unixSeconds(),
     };
     this.#core = core;
+    this.#saver = new MetadataSaver({
+      clock,
+      disk,
+      log,
+      folder,
+      state,
+      carried: started.carried,
+      rotate: () => journal.rotate(),
+      keptImages: () => this.#core.config.keptImages,
+      emergencyFolders: () => this.#emergencyFolders,
+    });
     this.#locks = createLocks(core);
     this.#pending = new PendingChunkWork(chunks);
     const traffic: ClientTraffic = { packetsReceived: 0, packetsSent: 0, bytesReceived: 0, bytesSent: 0 };
@@ -192,7 +200,7 @@ class Master implements RunningMaster {
         clock,
         statistics: this.#statistics,
         metaloggers: () => this.#metaloggers.list(),
-        lastStore: () => this.#lastStore,
+        lastStore: () => this.#saver.lastStore,
         configText: (name) => publicConfigText(this.#core.config.file, name),
       },
     });
@@ -294,10 +302,8 @@ class Master implements RunningMaster {
     ];
   }
 
-  async saveImage(): Promise<void> {
-    await this.#saving;
-    this.#saving = this.#rotateAndSave(true);
-    await this.#saving;
+  saveImage(): Promise<StoredImage> {
+    return this.#saver.saveNow();
   }
 
   async stop(): Promise<void> {
@@ -305,7 +311,7 @@ class Master implements RunningMaster {
     await this.#end();
     this.#statistics.sample();
     await this.#saveStatistics();
-    await this.#saving;
+    await this.#saver.settled();
     if (this.#core.config.changelogSaveMode > 0) await this.#journal.rotate();
     await this.#journal.close();
     await storeAtStop(this.#started.state, {
@@ -390,39 +396,7 @@ class Master implements RunningMaster {
 
   #hour(hours: number): void {
     if (this.#metaloggers.list().length === 0) this.#options.log.info('no metaloggers connected !!!');
-    if (this.#saving) {
-      this.#options.log.warn('the last metadata save is still running - this one is left out');
-      return;
-    }
-    this.#saving = this.#rotateAndSave(hours % this.#core.config.saveFrequencyHours === 0);
-  }
-
-  /** Begins a new changelog file and, if wanted, makes an image of all before it. Never rejects. */
-  async #rotateAndSave(save: boolean): Promise<void> {
-    const { environment, log, folder, saveImage = saveInHelper } = this.#options;
-    const { clock } = environment;
-    const version = this.#journal.nextVersion;
-    const beganMs = clock.monotonicMs();
-    try {
-      await this.#journal.rotate();
-      if (!save) return;
-      await saveImage({
-        folder,
-        version,
-        keepPrevious: this.#core.config.keptImages,
-        emergencyFolders: this.#emergencyFolders,
-      });
-      this.#lastStore = {
-        time: clock.unixSeconds(),
-        durationMs: Math.round(clock.monotonicMs() - beganMs),
-        status: 0,
-      };
-      log.info(`metadata saved (version: ${version})`);
-    } catch (error) {
-      log.error(`can't save metadata: ${error instanceof Error ? error.message : String(error)}`);
-    } finally {
-      this.#saving = undefined;
-    }
+    void this.#saver.atFullHour(hours % this.#core.config.saveFrequencyHours === 0);
   }
 
   async #saveStatistics(): Promise<void> {

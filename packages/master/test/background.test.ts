@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SUSTAINED_BUCKETS, TRASH_BUCKETS } from '@alces/metadata';
 import {
@@ -109,10 +110,10 @@ describe('work that the clock demands', () => {
     await unlink('f');
     expect((await info()).trashNodes).toBe(1);
     clock.jump(2 * DAY);
-    await clock.passUntil(TRASH_BUCKETS + LAG_SECONDS, () => logged(/^EMPTYTRASH\(\d+,\d+\):1,0,/));
+    await clock.passUntil(TRASH_BUCKETS + LAG_SECONDS, () => logged(/^EMPTYTRASH\(\d+\):1,0,/));
     expect((await info()).trashNodes).toBe(0);
     clock.jump(2 * DAY);
-    await clock.passUntil(60 + LAG_SECONDS, () => logged(/^FREEINODES\(\):1,/));
+    await clock.passUntil(60 + LAG_SECONDS, () => logged(/^FREEINODES\(\d+\):1,/));
     expect(await create('g')).toBe(inode);
   });
 
@@ -121,11 +122,11 @@ describe('work that the clock demands', () => {
     client.send(CLTOMA_FUSE_SUSTAINED_INODES, { inodes: [inode] });
     await unlink('f');
     clock.jump(2 * DAY);
-    await clock.passUntil(TRASH_BUCKETS + LAG_SECONDS, () => logged(/^EMPTYTRASH\(\d+,\d+\):0,1,/));
+    await clock.passUntil(TRASH_BUCKETS + LAG_SECONDS, () => logged(/^EMPTYTRASH\(\d+\):0,1,/));
     expect(await info()).toMatchObject({ trashNodes: 0, sustainedNodes: 1 });
     client.send(CLTOMA_FUSE_SUSTAINED_INODES, { inodes: [] });
     await info();
-    await clock.passUntil(SUSTAINED_BUCKETS + LAG_SECONDS, () => logged(/^EMPTYSUSTAINED\(\d+,\d+\):1/));
+    await clock.passUntil(SUSTAINED_BUCKETS + LAG_SECONDS, () => logged(/^EMPTYSUSTAINED\(\d+\):1/));
     expect(await info()).toMatchObject({ sustainedNodes: 0, allNodes: 1 });
   });
 
@@ -195,16 +196,22 @@ describe('work that the clock demands', () => {
     expect(await mkdir('b49')).toEqual({ layout: 'status', msgid: 1, status: Status.EEXIST });
   }, 30_000);
 
-  test('an image that cannot be made is told, and service goes on', async () => {
+  test('an image that cannot be made in its place goes to an emergency place, and service goes on', async () => {
     await mkdir('d');
     await master.stop();
-    const saveImage = () => Promise.reject(new Error('no space'));
-    await master.start({ ...options(), saveImage });
-    await master.running.saveImage();
-    expect(master.log()).toContain("can't save metadata: no space");
+    const home = mkdtempSync(join(tmpdir(), 'alces-home-'));
+    await master.start({ ...options(), home });
+    // A folder with something in it in the place of the temporary file: not even root can write there.
+    mkdirSync(join(master.folder, 'metadata.mfs.back.tmp', 'x'), { recursive: true });
     client = await WireClient.mount(master.port);
+    await mkdir('e');
+    const stored = await master.running.saveImage();
+    expect(stored).toMatchObject({ emergency: true, path: join(master.folder, 'metadata.mfs.emergency') });
+    expect(master.log()).toContain('metadata were stored to emergency file');
     expect(await mkdir('d')).toEqual({ layout: 'status', msgid: 1, status: Status.EEXIST });
-    expect(await mkdir('e')).toMatchObject({ layout: 'data' });
-    expect(readFileSync(join(master.folder, 'changelog.0.mfs'), 'latin1')).toContain('e');
+    expect(await mkdir('f')).toMatchObject({ layout: 'data' });
+    expect((await info()).lastStoreTime).toBe(0);
+    rmSync(join(master.folder, 'metadata.mfs.back.tmp'), { recursive: true });
+    rmSync(home, { recursive: true });
   });
 });

@@ -11,6 +11,7 @@ export const ACTIONS = [
   'status',
   'kill',
   'restore',
+  'save',
 ] as const;
 export type Action = (typeof ACTIONS)[number];
 
@@ -35,14 +36,14 @@ export type ParsedCommandLine =
   | { kind: 'usage'; complaint?: string };
 
 /** The usage text of a daemon (spec 60 §4.1). */
-export function usageText(program: string, isMaster: boolean): string {
+export function usageText(program: string, isMaster: boolean, canSave = isMaster): string {
   const master = isMaster
     ? '-i : ignore some metadata structure errors (attach orphans to root, ignore names without inode, etc.)\n' +
       '-a : automatically restore metadata from change logs\n-x : produce more verbose output\n-xx : even more verbose output\n'
     : '';
   return (
     `usage: ${program} [-vfun] [-t locktimeout] [-c cfgfile] ${isMaster ? '[-i] [-a] [-x [-x]] ' : ''}` +
-    `[start|stop|restart|reload|info|test|kill${isMaster ? '|restore' : ''}]\n\n` +
+    `[start|stop|restart|reload|info|test|kill${isMaster ? '|restore' : ''}${canSave ? '|save' : ''}]\n\n` +
     '-v : print version number and exit\n-f : run in foreground\n-u : log undefined config variables\n' +
     '-n : do not attempt to increase limit of core dump size\n-t locktimeout : how long wait for lockfile\n' +
     `-c cfgfile : use given config file\n${master}`

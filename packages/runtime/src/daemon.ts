@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { detachFromStarter, isBackgroundProcess, relayBackgroundStart } from './background.ts';
@@ -34,6 +34,8 @@ export interface RunningDaemon {
   info(): string[];
   /** SIGTERM: orderly end; everything saved when it resolves. */
   stop(): Promise<void>;
+  /** SIGUSR2, for the action `save`: stores the metadata now and answers a line that says where; rejects with the reason. */
+  save?(): Promise<string>;
 }
 
 export interface DaemonDefinition {
@@ -41,6 +43,8 @@ export interface DaemonDefinition {
   name: string;
   openFilesLimit: number;
   isMaster?: boolean;
+  /** Knows the action `save`. */
+  canSave?: boolean;
   /** Starts serving; a thrown error's message is shown and the exit status is 1. */
   start(context: DaemonContext): Promise<RunningDaemon>;
   /** The action `restore`: does the work and answers the exit status. */
@@ -110,7 +114,60 @@ async function terminateOwner(
   return free;
 }
 
-function signalOwner(lock: LockFile, signal: 'SIGHUP' | 'SIGUSR1', word: string): number {
+/** Where a daemon leaves how the last `save` that was asked for went: JSON of `SaveOutcome`. */
+const saveOutcomePath = (name: string) => join(process.cwd(), `.${name}.saved`);
+const SAVE_POLL_MS = 50;
+
+interface SaveOutcome {
+  /** Distinguishes one save from the next. */
+  finished: string;
+  done: boolean;
+  line: string;
+}
+
+function readSaveOutcome(name: string): SaveOutcome | undefined {
+  try {
+    return JSON.parse(readFileSync(saveOutcomePath(name), 'utf8')) as SaveOutcome;
+  } catch {
+    return undefined;
+  }
+}
+
+function writeSaveOutcome(name: string, done: boolean, line: string): void {
+  const outcome: SaveOutcome = { finished: `${process.pid}.${process.hrtime.bigint()}`, done, line };
+  const temporary = `${saveOutcomePath(name)}.tmp`;
+  writeFileSync(temporary, JSON.stringify(outcome));
+  renameSync(temporary, saveOutcomePath(name));
+}
+
+/** Lets the running daemon store its metadata and waits until it has. Answers the exit status. */
+async function saveByOwner(definition: DaemonDefinition, lock: LockFile, options: DaemonOptions): Promise<number> {
+  const { name } = definition;
+  if (definition.canSave !== true) {
+    writeSync(2, `${name} has no action 'save'\n`);
+    return 1;
+  }
+  const before = readSaveOutcome(name)?.finished;
+  const sent = signalOwner(lock, 'SIGUSR2', 'save');
+  if (sent !== 0) return sent;
+  const endMs = performance.now() + options.lockTimeoutMs;
+  while (performance.now() < endMs) {
+    const outcome = readSaveOutcome(name);
+    if (outcome !== undefined && outcome.finished !== before) {
+      writeSync(2, `${outcome.line}\n`);
+      return outcome.done ? 0 : 1;
+    }
+    if (lock.owner() === undefined) {
+      writeSync(2, `${name} ended before it had saved\n`);
+      return 1;
+    }
+    await new Promise((resolve) => setTimeout(resolve, SAVE_POLL_MS));
+  }
+  writeSync(2, 'giving up waiting\n');
+  return 1;
+}
+
+function signalOwner(lock: LockFile, signal: 'SIGHUP' | 'SIGUSR1' | 'SIGUSR2', word: string): number {
   const owner = lock.owner();
   if (owner === undefined) {
     writeSync(2, `can't find process to send ${word} signal\n`);
@@ -137,6 +194,8 @@ async function actOnOwner(
       return signalOwner(lock, 'SIGHUP', 'reload');
     case 'info':
       return signalOwner(lock, 'SIGUSR1', 'info');
+    case 'save':
+      return saveByOwner(definition, lock, options);
     case 'stop':
     case 'kill':
       if (owner === undefined) {
@@ -196,7 +255,13 @@ function daemonLogger(name: string, config: Config, options: DaemonOptions): Log
 }
 
 /** Serves until a signal or a failure ends it. Answers the exit status. */
-function serve(running: RunningDaemon, log: Logger, failed: Promise<Error>, foreground: boolean): Promise<number> {
+function serve(
+  { name }: DaemonDefinition,
+  running: RunningDaemon,
+  log: Logger,
+  failed: Promise<Error>,
+  foreground: boolean,
+): Promise<number> {
   return new Promise((resolve) => {
     let ending = false;
     const finish = (status: number) => {
@@ -226,7 +291,14 @@ function serve(running: RunningDaemon, log: Logger, failed: Promise<Error>, fore
     process.on('SIGUSR1', () => {
       for (const line of running.info()) log.info(line);
     });
-    for (const ignored of ['SIGPIPE', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGUSR2', 'SIGQUIT'] as const)
+    process.on('SIGUSR2', () => {
+      if (running.save === undefined) return;
+      running.save().then(
+        (line) => writeSaveOutcome(name, true, line),
+        (error: unknown) => writeSaveOutcome(name, false, errorText(error)),
+      );
+    });
+    for (const ignored of ['SIGPIPE', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGQUIT'] as const)
       process.on(ignored, () => {});
     void failed.then((error) => {
       log.fatal(errorText(error));
@@ -283,7 +355,7 @@ async function startAndServe(
   announcer.say(`${ident} daemon initialized properly`);
   announcer.switchTo(log);
   detachFromStarter(0);
-  return serve(running, log, failed, options.foreground);
+  return serve(definition, running, log, failed, options.foreground);
 }
 
 /**
@@ -298,7 +370,7 @@ export async function runDaemon(definition: DaemonDefinition, argv: readonly str
   }
   if (parsed.kind === 'usage') {
     if (parsed.complaint) writeSync(2, `${parsed.complaint}\n`);
-    process.stdout.write(usageText(definition.name, definition.isMaster === true));
+    process.stdout.write(usageText(definition.name, definition.isMaster === true, definition.canSave === true));
     return 1;
   }
   const { options } = parsed;
