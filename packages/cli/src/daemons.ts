@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { LockFile } from '@alces/runtime';
-import type { DaemonPlace } from './layout.ts';
+import type { DaemonPlace } from './places.ts';
 
 const BIN = join(import.meta.dirname, '..', '..', '..', 'bin');
 

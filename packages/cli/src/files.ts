@@ -3,7 +3,8 @@ import { stat } from 'node:fs/promises';
 import { basename, posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type Client, connect } from '@alces/client';
-import { clusterFolder, masterAddress, readSettings } from './layout.ts';
+import { clusterFolder, readSettings } from './layout.ts';
+import { masterAddress } from './places.ts';
 import { formatTable } from './table.ts';
 
 /** Options that the file commands share. */

@@ -2,41 +2,20 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { haPlaces, writeNodeFiles } from './ha/layout.ts';
+import {
+  type ClusterSettings,
+  commonLines,
+  type DaemonPlace,
+  MASTER_PORT,
+  masterAddress,
+  writeOnce,
+} from './places.ts';
 
-/** What `alces up` decided when it made the cluster; kept in `cluster.json` in its folder. */
-export interface ClusterSettings {
-  /** First three numbers of the addresses: the master is `.1` (with `ha` the VIP, `.100`), chunkservers `.11` and up. */
-  network: string;
-  chunkservers: number;
-  mountPoint: string;
-  /** Three nodes that take over for each other, each daemon in a network namespace of its own. */
-  ha: boolean;
-}
-
-/** One daemon of a local cluster. */
-export interface DaemonPlace {
-  /** As shown to the user. */
-  title: string;
-  program: 'mfsmaster' | 'mfsmetalogger' | 'mfschunkserver';
-  address: string;
-  /** The port that shows that it serves. */
-  port: number;
-  configFile: string;
-  dataPath: string;
-  /** The network namespace in which it runs; undefined: that of the user. */
-  namespace?: string;
-}
-
-export const MASTER_PORT = 9421;
 const CHUNKSERVER_PORT = 9422;
 
 /** The folder of the cluster: `--dir`, else `$ALCES_DIR`, else `~/.alces`. */
 export function clusterFolder(option: string | undefined): string {
   return resolve(option ?? process.env.ALCES_DIR ?? join(homedir(), '.alces'));
-}
-
-export function masterAddress(settings: ClusterSettings): string {
-  return `${settings.network}.${settings.ha ? 100 : 1}`;
 }
 
 const settingsFile = (folder: string) => join(folder, 'cluster.json');
@@ -86,16 +65,6 @@ export function daemonPlaces(folder: string, settings: ClusterSettings): DaemonP
   );
   if (settings.ha) return haPlaces(folder, settings, chunkservers);
   return [place('master', 'mfsmaster', 'master', 1, MASTER_PORT), ...chunkservers];
-}
-
-const whoRuns = () => (process.getuid?.() === 0 ? 'WORKING_USER = root\nWORKING_GROUP = root\n' : '');
-
-export function commonLines(place: DaemonPlace): string {
-  return `# Written by 'alces up'; yours to change, it is not written again.\n${whoRuns()}NICE_LEVEL = 0\nDISABLE_OOM_KILLER = 0\nDATA_PATH = ${place.dataPath}\nLOG_FILE = ${place.dataPath}/log\n`;
-}
-
-export function writeOnce(file: string, text: string): void {
-  if (!existsSync(file)) writeFileSync(file, text);
 }
 
 function writeMasterFiles(place: DaemonPlace): void {

@@ -2,15 +2,9 @@ import { clusterSpace, connectedChunkservers } from './cluster.ts';
 import { runningPid } from './daemons.ts';
 import { nodeTable } from './ha/commands.ts';
 import { isNode } from './ha/layout.ts';
-import {
-  type ClusterSettings,
-  clusterFolder,
-  daemonPlaces,
-  MASTER_PORT,
-  masterAddress,
-  readSettings,
-} from './layout.ts';
+import { clusterFolder, daemonPlaces, readSettings } from './layout.ts';
 import { isMounted } from './mounts.ts';
+import { type ClusterSettings, MASTER_PORT, masterAddress } from './places.ts';
 import { formatBytes, formatTable } from './table.ts';
 
 /** What runs where, as a table, and the space below it. */

@@ -3,18 +3,9 @@ import { connectedChunkservers } from './cluster.ts';
 import { isFree, isServing, runningPid, startDaemon } from './daemons.ts';
 import { freeHaNetwork, networkObstacle, networkUp } from './ha/network.ts';
 import { leadersUp } from './ha/nodes.ts';
-import {
-  type ClusterSettings,
-  clusterFolder,
-  type DaemonPlace,
-  daemonPlaces,
-  MASTER_PORT,
-  masterAddress,
-  readSettings,
-  writeDaemonFiles,
-  writeSettings,
-} from './layout.ts';
+import { clusterFolder, daemonPlaces, readSettings, writeDaemonFiles, writeSettings } from './layout.ts';
 import { isMounted, mountCluster, mountObstacle } from './mounts.ts';
+import { type ClusterSettings, type DaemonPlace, MASTER_PORT, masterAddress } from './places.ts';
 import { statusTable } from './status.ts';
 
 export interface UpOptions {

@@ -1,5 +1,6 @@
 import { runningPid, startDaemon } from '../daemons.ts';
-import { type ClusterSettings, clusterFolder, type DaemonPlace, daemonPlaces, readSettings } from '../layout.ts';
+import { clusterFolder, daemonPlaces, readSettings } from '../layout.ts';
+import type { ClusterSettings, DaemonPlace } from '../places.ts';
 import { formatTable } from '../table.ts';
 import { isNode, nodeName } from './layout.ts';
 import { askNode, mfsha, servingNode } from './nodes.ts';

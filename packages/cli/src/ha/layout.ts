@@ -8,7 +8,7 @@ import {
   MASTER_PORT,
   masterAddress,
   writeOnce,
-} from '../layout.ts';
+} from '../places.ts';
 
 /** The nodes of the journal; the first begins. */
 export const NODE_NAMES = ['alpha', 'beta', 'gamma'] as const;

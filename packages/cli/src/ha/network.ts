@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import type { ClusterSettings, DaemonPlace } from '../layout.ts';
+import type { ClusterSettings, DaemonPlace } from '../places.ts';
 import { bridgeNamespace, networkName } from './layout.ts';
 
 const ip = (...args: string[]) => execFileSync('ip', args, { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand, runProgram } from '../daemons.ts';
-import type { DaemonPlace } from '../layout.ts';
+import type { DaemonPlace } from '../places.ts';
 import { haConfigFile, hasKeepalived } from './layout.ts';
 
 /** What `mfsha status --json` says of a node, as far as it matters here. */
