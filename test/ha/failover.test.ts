@@ -4,7 +4,7 @@ import { until } from '../support/until.ts';
 import { distribution } from './support/distribution.ts';
 import { FAULTS, type Fault, followsAgain, nextLeader, repair, strike } from './support/faults.ts';
 import { Site, type SiteNode } from './support/site.ts';
-import { findings, pauseMs, readLog } from './support/verify.ts';
+import { findings, newestAnswered, pauseMs, readLog } from './support/verify.ts';
 import { Load } from './support/workers.ts';
 
 const ROUNDS = Number(process.env.ALCES_FAILOVERS ?? 50);
@@ -41,11 +41,7 @@ describe('failover with keepalived, three nodes, our mount and the stock one und
 
   /** Waits until every worker was answered something that it asked for after `sinceMs`. */
   const workGoesOn = (sinceMs: number) =>
-    until('every worker to go on', 60_000, () =>
-      load.workers.every(({ log }) =>
-        readLog(log).some(({ started, ended }) => started > sinceMs && ended !== undefined),
-      ),
-    );
+    until('every worker to go on', 60_000, () => load.workers.every(({ log }) => (newestAnswered(log) ?? 0) > sinceMs));
 
   /** As long as `run` takes, the node must not serve in an epoch up to `epoch`. */
   async function neverServesAgain<T>(node: SiteNode, epoch: number, run: () => Promise<T>): Promise<T> {

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FileModel, fileContent, Model, type Operation, RECORD_BYTES } from './model.ts';
 
@@ -12,8 +12,30 @@ export interface LoggedOperation {
 }
 
 export function readLog(path: string): LoggedOperation[] {
+  return parseLog(readFileSync(path, 'utf8'));
+}
+
+const TAIL_BYTES = 4096;
+
+/** When the newest operation that was answered was asked for; undefined: there is none. Looks at the end of the log only. */
+export function newestAnswered(path: string): number | undefined {
+  const descriptor = openSync(path, 'r');
+  try {
+    const lengthBytes = fstatSync(descriptor).size;
+    const tail = Buffer.alloc(Math.min(TAIL_BYTES, lengthBytes));
+    const read = readSync(descriptor, tail, 0, tail.length, lengthBytes - tail.length);
+    const text = tail.toString('utf8', 0, read);
+    // The first line may have lost its beginning.
+    const whole = lengthBytes > TAIL_BYTES ? text.slice(text.indexOf('\n') + 1) : text;
+    return parseLog(whole).findLast(({ ended }) => ended !== undefined)?.started;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function parseLog(text: string): LoggedOperation[] {
   const operations: LoggedOperation[] = [];
-  for (const line of readFileSync(path, 'utf8').split('\n').filter(Boolean)) {
+  for (const line of text.split('\n').filter(Boolean)) {
     const record: { started?: number; ended?: number; operation?: Operation; errors?: string[] } = JSON.parse(line);
     const last = operations.at(-1);
     if (record.operation !== undefined && record.started !== undefined)
