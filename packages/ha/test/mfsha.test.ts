@@ -4,12 +4,12 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { fitness } from '../src/command/fitness.ts';
 import { keepalivedConfig } from '../src/command/keepalivedConfig.ts';
 import { notifiedState } from '../src/command/notifyState.ts';
 import { restartHelpers } from '../src/command/restart.ts';
 import { formatBytes, formatDuration, progressLine } from '../src/command/words.ts';
 import type { ControlRequest, NodeReport } from '../src/control/types.ts';
+import { fitness } from '../src/vip/fitness.ts';
 
 const PROGRAM = join(import.meta.dirname, '..', '..', '..', 'bin', 'mfsha');
 

@@ -1,5 +1,5 @@
+import { fitness } from '../vip/fitness.ts';
 import { NodeNotRunning, request, statusOf } from './asking.ts';
-import { fitness } from './fitness.ts';
 import { type Invocation, noOperands } from './invocation.ts';
 
 /** A node that needs longer than that to say how it is is not fit to lead. */

@@ -1,6 +1,6 @@
 import type { PeerStatus } from '@alces/replication';
 import type { NodeReport } from '../control/types.ts';
-import { fitness } from './fitness.ts';
+import { fitness } from '../vip/fitness.ts';
 import { formatTable, formatTime, progressLine } from './words.ts';
 
 function ownLines(status: NodeReport): string[][] {

@@ -14,6 +14,8 @@ export interface VipKeeperOptions {
 
 /** Adds the virtual address to this host, removes it, and tells the wire where it is. */
 export interface VipKeeper {
+  /** The interface that the address goes to. */
+  readonly interfaceName: string;
   /** Resolves when the address is on this host and was announced once; rejects when it can't be added. Repeatable. */
   take(): Promise<void>;
   /** Resolves when the address is not on this host (whoever put it there); rejects when it can't be removed. Repeatable. */
@@ -41,7 +43,7 @@ export function createVipKeeper(options: VipKeeperOptions): VipKeeper {
 class Keeper implements VipKeeper {
   readonly #options: VipKeeperOptions;
   readonly #vip: ReturnType<typeof parseVirtualAddress>;
-  readonly #interface: string;
+  readonly interfaceName: string;
   #socket: ArpSocket | undefined;
   #wanted = false;
   #timers: Cancel[] = [];
@@ -57,7 +59,7 @@ class Keeper implements VipKeeper {
       throw new Error(
         `no interface, or more than one, is on the network of the VIP ${options.vip}: VIP_INTERFACE must name it`,
       );
-    this.#interface = name;
+    this.interfaceName = name;
   }
 
   get held(): boolean {
@@ -69,9 +71,9 @@ class Keeper implements VipKeeper {
     this.#wanted = true;
     return this.#next(async () => {
       if (!this.#wanted) return;
-      await addAddress(this.#vip, this.#interface);
+      await addAddress(this.#vip, this.interfaceName);
       if (before) return;
-      this.#options.report('info', `virtual address ${formatVirtualAddress(this.#vip)} taken on ${this.#interface}`);
+      this.#options.report('info', `virtual address ${formatVirtualAddress(this.#vip)} taken on ${this.interfaceName}`);
       this.#watch();
       this.announce();
     });
@@ -82,7 +84,7 @@ class Keeper implements VipKeeper {
     this.#unwatch();
     return this.#next(async () => {
       if (this.#wanted || !this.held) return;
-      await removeAddress(this.#vip, this.#interface);
+      await removeAddress(this.#vip, this.interfaceName);
       this.#options.report('info', `virtual address ${formatVirtualAddress(this.#vip)} removed from this host`);
     });
   }
@@ -90,9 +92,9 @@ class Keeper implements VipKeeper {
   announce(): void {
     if (!this.#wanted) return;
     try {
-      this.#socket ??= new ArpSocket(this.#interface);
+      this.#socket ??= new ArpSocket(this.interfaceName);
       if (!this.#socket.announce(this.#vip.address))
-        this.#options.report('warn', `${this.#interface} does not take gratuitous ARP for ${this.#vip.address}`);
+        this.#options.report('warn', `${this.interfaceName} does not take gratuitous ARP for ${this.#vip.address}`);
     } catch (error) {
       this.#options.report('error', `can't announce ${this.#vip.address}: ${String(error)}`);
     }
@@ -132,10 +134,10 @@ class Keeper implements VipKeeper {
     if (rival !== undefined) report('warn', `${rival} claims ${this.#vip.address} too; announcing it again`);
     this.#looks++;
     if (!this.held) {
-      report('warn', `virtual address ${this.#vip.address} is gone from ${this.#interface}; adding it again`);
+      report('warn', `virtual address ${this.#vip.address} is gone from ${this.interfaceName}; adding it again`);
       this.#next(async () => {
         if (!this.#wanted) return;
-        await addAddress(this.#vip, this.#interface);
+        await addAddress(this.#vip, this.interfaceName);
         this.announce();
       }).catch((error: unknown) => report('error', `can't add ${this.#vip.address} again: ${String(error)}`));
     } else if (rival !== undefined || this.#looks % REFRESH_LOOKS === 0) {

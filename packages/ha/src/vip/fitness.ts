@@ -1,5 +1,5 @@
 import type { NodeStatus } from '@alces/replication';
-import { WEIGHTS } from '../vip/weights.ts';
+import { WEIGHTS } from './weights.ts';
 
 /** What decides whether a node should have the VIP; part of the answer to `status`. */
 export type FitnessFacts = Pick<

@@ -1,0 +1,106 @@
+import type { Clock } from '@alces/runtime';
+import { parseVirtualAddress } from './address.ts';
+import { type FitnessFacts, fitness } from './fitness.ts';
+import { openHostLink } from './hostLink.ts';
+import { holdsAddress } from './ipCommand.ts';
+import { createVipKeeper } from './keeper.ts';
+
+export interface HostSideOptions {
+  dataPath: string;
+  /** `external`: keepalived's decisions are obeyed. */
+  detector: 'external' | 'builtin';
+  /** HANG_TIMEOUT_MS: a node that is silent for that long counts as hung. */
+  hangMs: number;
+  /** `10.0.0.100/24`, or undefined. */
+  vip: string | undefined;
+  vipInterface: string | undefined;
+  /** The node itself adds and removes the VIP. */
+  manageVip: boolean;
+  clock: Clock;
+  /** Asked many times a second: must be cheap. */
+  facts(): FitnessFacts;
+  /** keepalived gave the VIP to this host. Called again for each notification. */
+  promote(): void;
+  /** keepalived took it away. */
+  demote(): void;
+  report(level: 'info' | 'warn' | 'error', text: string): void;
+}
+
+/** Everything between a node and its host: keepalived, the VIP, the guardian. */
+export interface HostSide {
+  /** The node leads and its ports are open: brings the VIP here if that is the node's business. Repeatable; never rejects. */
+  leads(): Promise<void>;
+  /** The node does not lead (at the start too: a crash may have left the VIP). Repeatable; never rejects. */
+  follows(): Promise<void>;
+  /** Something that decides about fitness has changed. */
+  changed(): void;
+  /** A former rival is back: says where the VIP is once more. */
+  announce(): void;
+  /** Lets go of the VIP, so that keepalived moves it, for as long as it takes. For a planned switch to another node. */
+  yieldVip(): void;
+  /** For `status`. */
+  vip(): { address: string; held: boolean } | null;
+  close(): Promise<void>;
+}
+
+/** A node that made room for another stays unfit that long, if keepalived does not answer before. */
+const YIELD_MS = 3000;
+
+/** Rejects when the VIP, the interface or the FIFO is not usable. */
+export async function openHostSide(options: HostSideOptions): Promise<HostSide> {
+  const { clock, report, manageVip, detector } = options;
+  const address = options.vip === undefined ? undefined : parseVirtualAddress(options.vip).address;
+  const keeper =
+    options.vip !== undefined && manageVip
+      ? createVipKeeper({
+          vip: options.vip,
+          ...(options.vipInterface !== undefined && { interfaceName: options.vipInterface }),
+          clock,
+          report,
+        })
+      : undefined;
+  let yieldsUntilMs = 0;
+  const weight = () => {
+    const maintenance = options.facts().maintenance || clock.monotonicMs() < yieldsUntilMs;
+    return fitness({ ...options.facts(), maintenance }).weight;
+  };
+  const link = await openHostLink({
+    dataPath: options.dataPath,
+    hangMs: options.hangMs,
+    ...(keeper !== undefined &&
+      options.vip !== undefined && { vip: { address: options.vip, interfaceName: keeper.interfaceName } }),
+    clock,
+    weight,
+    state(state) {
+      report('info', `keepalived says ${state}`);
+      if (state !== 'MASTER') yieldsUntilMs = 0;
+      if (detector === 'builtin') return;
+      if (state === 'MASTER') options.promote();
+      else options.demote();
+      link.update();
+    },
+    report,
+  });
+  const failed = (error: unknown) => report('error', `virtual address: ${String(error)}`);
+  return {
+    async leads() {
+      link.update();
+      await keeper?.take().catch(failed);
+    },
+    async follows() {
+      link.update();
+      await keeper?.drop().catch(failed);
+    },
+    changed: () => link.update(),
+    announce: () => keeper?.announce(),
+    yieldVip() {
+      yieldsUntilMs = clock.monotonicMs() + YIELD_MS;
+      link.update();
+    },
+    vip: () => (address === undefined ? null : { address, held: holdsAddress(address) }),
+    async close() {
+      await keeper?.close().catch(failed);
+      await link.close();
+    },
+  };
+}
