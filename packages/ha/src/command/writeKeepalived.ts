@@ -11,7 +11,7 @@ const PROGRAM = join(import.meta.dirname, '..', '..', '..', '..', 'bin', 'mfsha'
 
 function virtualAddress({ options }: Invocation, config: LocalConfig): VirtualAddress {
   const text = options.vip ?? config.vip;
-  if (text === '') throw new UsageError(`no VIP in ${config.file}: give it there or with --vip 10.0.0.100/24`);
+  if (text === undefined) throw new UsageError(`no VIP in ${config.file}: give it there or with --vip 10.0.0.100/24`);
   try {
     return parseVirtualAddress(text);
   } catch (error) {
@@ -20,7 +20,7 @@ function virtualAddress({ options }: Invocation, config: LocalConfig): VirtualAd
 }
 
 function interfaceName({ options }: Invocation, config: LocalConfig, vip: VirtualAddress): string {
-  const name = options.interface ?? (config.vipInterface || interfaceFor(vip));
+  const name = options.interface ?? config.vipInterface ?? interfaceFor(vip);
   if (name === undefined)
     throw new UsageError(
       `no interface, or more than one, is on the network of ${vip.address}: VIP_INTERFACE or --interface must name it`,
@@ -41,14 +41,15 @@ export async function writeKeepalived(invocation: Invocation): Promise<number> {
   noOperands(invocation);
   const { options } = invocation;
   const config = localHaConfig(options);
-  const candidates = config.nodes.filter((node) => !node.witness);
-  const place = candidates.findIndex((node) => node.id === config.self);
-  if (place < 0) throw new UsageError(`${config.self} is a witness: it never leads and needs no keepalived`);
+  const { self, nodes } = config.replication;
+  const candidates = nodes.filter((node) => !node.witness);
+  const place = candidates.findIndex((node) => node.id === self);
+  if (place < 0) throw new UsageError(`${self} is a witness: it never leads and needs no keepalived`);
   const vip = virtualAddress(invocation, config);
   const { weight, fifo, socket } = config.files;
   const mail = mailOf(options);
   const text = keepalivedConfig({
-    node: config.self,
+    node: self,
     address: candidates[place].host,
     peers: candidates.filter((_, index) => index !== place).map(({ id, host }) => ({ id, address: host })),
     place,
