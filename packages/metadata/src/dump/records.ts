@@ -47,7 +47,8 @@ function copiesText(masks: Uint32Array, copies: number): string {
   const texts: string[] = [];
   for (let copy = 0; copy < copies; copy++) {
     const alternatives = masks.subarray(copy * MASKS_PER_COPY, (copy + 1) * MASKS_PER_COPY);
-    const used = Array.from(alternatives).filter((mask) => mask !== 0);
+    const end = alternatives.indexOf(0);
+    const used = Array.from(end < 0 ? alternatives : alternatives.subarray(0, end));
     texts.push(used.length === 0 ? '*' : used.map(maskText).join('+'));
   }
   return texts.join(':');

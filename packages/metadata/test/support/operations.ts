@@ -314,6 +314,16 @@ export class OperationSource {
       return { op: 'TRUNC', inode, index: this.index(inode), chunkid: 0 };
     },
     UNLOCK: () => ({ op: 'UNLOCK', chunkid: this.chunk() }),
+    ROLLBACK: () => {
+      const { nodes } = this.state;
+      const inode = this.file();
+      const row = nodes.find(inode);
+      const index = this.dice.below(Math.max(nodes.slots.get(row), 1));
+      const chunkid = index < nodes.slots.get(row) ? nodes.chunkAt(row, index) : 0;
+      // Masters write what the entry holds; what the stock replayer makes of anything else depends on the chunk named.
+      const prevchunkid = this.dice.chance(0.5) ? chunkid : 0;
+      return { op: 'ROLLBACK', inode, index, prevchunkid, chunkid };
+    },
     SETFILECHUNK: () => {
       const inode = this.file();
       return { op: 'SETFILECHUNK', inode, index: this.index(inode), chunkid: this.dice.chance(0.6) ? 0 : this.chunk() };
@@ -459,7 +469,8 @@ export class OperationSource {
   }
 }
 
-const WEIGHTS: Partial<Record<OperationName, number>> = {
+/** Every operation that a stock replayer can read, by how often it is wanted. */
+export const WEIGHTS: Partial<Record<OperationName, number>> = {
   CREATE: 60,
   SYMLINK: 6,
   LINK: 12,
@@ -487,6 +498,7 @@ const WEIGHTS: Partial<Record<OperationName, number>> = {
   WRITE: 50,
   TRUNC: 8,
   UNLOCK: 5,
+  ROLLBACK: 2,
   SETFILECHUNK: 3,
   APPEND: 10,
   CHUNKADD: 2,
