@@ -1,3 +1,4 @@
+export * from './alcesChunkservers.ts';
 export * from './alcesMetalogger.ts';
 export * from './any.ts';
 export * from './attributes.ts';
