@@ -1,3 +1,4 @@
+import type { RequestNote } from '@alces/journal';
 import type { Application, Entry, ImageSource, ReplicationNode } from '@alces/replication';
 import type { Disk } from '@alces/runtime';
 import type { Observer } from './checker.ts';
@@ -159,18 +160,18 @@ export class SimApplication implements Application {
     answer: (answer: ClientAnswer) => void,
     refuse: (no: string) => void,
   ): void {
-    let known: Buffer | undefined;
+    let known: RequestNote | undefined;
     try {
-      known = this.model.ledger.find(session, request);
+      known = this.model.ledger.find({ session, slot: 0, request });
     } catch {
       return refuse('forgotten');
     }
     if (known !== undefined) {
-      const version = Number(known.toString());
+      const version = Number(known.answer.toString());
       node.afterCommit(() => answer({ request, version }));
       return;
     }
-    const entry = this.model.plan(change, { session, request, answeredBelow: request });
+    const entry = this.model.plan(change, { session, slot: 0, request, chunkId: 0 });
     this.model.apply(entry);
     const { hash } = this.model;
     node.append(entry);

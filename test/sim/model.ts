@@ -2,7 +2,8 @@
  * The state machine of the simulated cluster: lists of operations under keys. Small, but it has what the file system's has: it is changed by
  * entries only, the leader applies before it appends, images of it are kept on disk, and it remembers answers for repeated requests.
  */
-import { decodeNote, type Entry, encodeNote, RequestLedger, type RequestNote } from '@alces/replication';
+import { decodeNote, encodeNote, RequestLedger, type RequestNote } from '@alces/journal';
+import type { Entry } from '@alces/replication';
 
 /** An operation as an entry's text. */
 export interface Operation {

@@ -11,6 +11,7 @@ export { damagedEnd, type History, type HistoryOptions, lastVersionOf, readHisto
 export { openingChanges } from './identity.ts';
 export { checkImage, type ImageCheck, parseImageFile, writeImageFile } from './image-file.ts';
 export { Journal, type JournalFollower, type JournalOptions, type JournalSettings, type SaveMode } from './journal.ts';
+export * from './ledger.ts';
 export { checkHistory, type LoadFromDiskOptions, loadFromDisk, type Recovered, recover } from './recover.ts';
 export {
   checkCoverage,

@@ -10,7 +10,6 @@ export { judge, type Side as SplitBrainSide, type Verdict } from './core/splitBr
 export type { ConnectionWord, CoreStatus, DataWord, PeerStatus, RoleWord } from './core/status.ts';
 export * from './entry.ts';
 export * from './history.ts';
-export * from './ledger.ts';
 export type { Application, ImageSource } from './shell/application.ts';
 export { type NodeOptions, type NodeStatus, ReplicationNode } from './shell/node.ts';
 export { discardedFiles, readDiscarded } from './storage/discarded.ts';

@@ -1,4 +1,5 @@
 export * from './alcesChunkservers.ts';
+export * from './alcesClients.ts';
 export * from './alcesMetalogger.ts';
 export * from './any.ts';
 export * from './attributes.ts';

@@ -1,0 +1,204 @@
+/**
+ * Exactly-once for clients: the answers to their latest changes. The leader records an answer with the change that it is about (as the
+ * entry's note), followers rebuild the ledger from the notes, so that after a failover a repeated request gets the recorded answer in
+ * place of a second execution. See docs/decisions/0150.
+ */
+import type { Operation } from '@alces/metadata';
+
+/** Which request of which client. */
+export interface RequestKey {
+  session: number;
+  /** One request of a session is under way in a slot at a time: a new one in it says that the one before was answered. */
+  slot: number;
+  /** Numbers of one slot grow; a repeated request has the number that it had. */
+  request: number;
+}
+
+export interface RequestNote extends RequestKey {
+  /**
+   * 0: the answer is final. Else the request only began to work on this locked chunk, and what `answer` says holds until the chunk
+   * is unlocked, rolled back or given to somebody else.
+   */
+  chunkId: number;
+  answer: Buffer;
+}
+
+const HEADER_BYTES = 28;
+
+/** A note's bytes: session u64, slot u32, request u64, chunk u64 (big-endian), the answer. */
+export function encodeNote(note: RequestNote): Buffer {
+  const bytes = Buffer.allocUnsafe(HEADER_BYTES + note.answer.length);
+  bytes.writeBigUInt64BE(BigInt(note.session), 0);
+  bytes.writeUInt32BE(note.slot, 8);
+  bytes.writeBigUInt64BE(BigInt(note.request), 12);
+  bytes.writeBigUInt64BE(BigInt(note.chunkId), 20);
+  note.answer.copy(bytes, HEADER_BYTES);
+  return bytes;
+}
+
+/** Throws a RangeError for anything that is no note. */
+export function decodeNote(bytes: Buffer): RequestNote {
+  if (bytes.length < HEADER_BYTES) throw new RangeError(`a note of ${bytes.length} bytes`);
+  return {
+    session: Number(bytes.readBigUInt64BE(0)),
+    slot: bytes.readUInt32BE(8),
+    request: Number(bytes.readBigUInt64BE(12)),
+    chunkId: Number(bytes.readBigUInt64BE(20)),
+    answer: bytes.subarray(HEADER_BYTES),
+  };
+}
+
+interface SessionAnswers {
+  /** In the order in which they were recorded. */
+  readonly slots: Map<number, RequestNote>;
+  /** Greatest number of a request whose answer had to be given up. */
+  forgotten: number;
+}
+
+/** At most so many answers of a session are kept; a client has fewer requests under way. */
+export const MAX_ANSWERS = 16_384;
+
+/** A repeated request that cannot be told from a new one: its answer is gone. Nobody knows whether it was executed. */
+export class AnswerForgotten extends Error {
+  override readonly name = 'AnswerForgotten';
+}
+
+/** The answers of all sessions. Deterministic: equal on all nodes at equal versions. */
+export class RequestLedger {
+  readonly #sessions = new Map<number, SessionAnswers>();
+  readonly #chunks = new Map<number, RequestNote>();
+
+  /** What is recorded of a request; undefined: it was not executed. Throws AnswerForgotten when nobody can tell. */
+  find({ session, slot, request }: RequestKey): RequestNote | undefined {
+    const known = this.#sessions.get(session);
+    const latest = known?.slots.get(slot);
+    if (known === undefined || latest?.request === request) return latest;
+    if (latest !== undefined ? request < latest.request : request <= known.forgotten)
+      throw new AnswerForgotten(`request ${request} of session ${session}`);
+    return undefined;
+  }
+
+  /**
+   * An entry of the journal, with its note: on the leader when it is appended (the note may follow by `record`), on a follower when it is
+   * applied. Locks on chunks end what was noted about them, the end of a session ends everything of it.
+   */
+  applied(operation: Operation, note?: RequestNote): void {
+    switch (operation.op) {
+      case 'UNLOCK':
+      case 'ROLLBACK':
+      case 'WRITE':
+      case 'TRUNC':
+      case 'CHUNKDEL':
+        this.#released(operation.chunkid);
+        break;
+      case 'SESDEL':
+        this.endSession(operation.sessionid);
+        break;
+    }
+    if (note !== undefined) this.record(note);
+  }
+
+  /** Records what a note says. */
+  record(note: RequestNote): void {
+    const { session, slot, request, chunkId } = note;
+    let known = this.#sessions.get(session);
+    if (known === undefined) {
+      known = { slots: new Map(), forgotten: 0 };
+      this.#sessions.set(session, known);
+    }
+    const before = known.slots.get(slot);
+    if (before !== undefined) {
+      if (before.request > request) return;
+      this.#drop(known, before);
+    }
+    const kept = { session, slot, request, chunkId, answer: Buffer.from(note.answer) };
+    known.slots.set(slot, kept);
+    if (chunkId !== 0) this.#chunks.set(chunkId, kept);
+    if (known.slots.size > MAX_ANSWERS) this.#forgetOldest(known);
+  }
+
+  #forgetOldest(known: SessionAnswers): void {
+    for (const oldest of known.slots.values()) {
+      this.#drop(known, oldest);
+      known.forgotten = Math.max(known.forgotten, oldest.request);
+      return;
+    }
+  }
+
+  #drop(known: SessionAnswers, note: RequestNote): void {
+    known.slots.delete(note.slot);
+    if (this.#chunks.get(note.chunkId) === note) this.#chunks.delete(note.chunkId);
+  }
+
+  #released(chunkId: number): void {
+    const note = this.#chunks.get(chunkId);
+    if (note === undefined) return;
+    const known = this.#sessions.get(note.session);
+    if (known !== undefined) this.#drop(known, note);
+  }
+
+  /** The session is over. */
+  endSession(session: number): void {
+    const known = this.#sessions.get(session);
+    if (known === undefined) return;
+    for (const note of known.slots.values()) this.#drop(known, note);
+    this.#sessions.delete(session);
+  }
+
+  /** The number of answers kept. */
+  get size(): number {
+    let size = 0;
+    for (const { slots } of this.#sessions.values()) size += slots.size;
+    return size;
+  }
+
+  /** Everything, for an image; `load` reads it. Equal ledgers give equal bytes. */
+  encode(): Buffer {
+    const parts: Buffer[] = [];
+    for (const [session, { slots, forgotten }] of [...this.#sessions].sort(([a], [b]) => a - b)) {
+      const head = Buffer.allocUnsafe(20);
+      head.writeBigUInt64BE(BigInt(session), 0);
+      head.writeBigUInt64BE(BigInt(forgotten), 8);
+      head.writeUInt32BE(slots.size, 16);
+      parts.push(head);
+      for (const note of slots.values()) {
+        const bytes = encodeNote(note);
+        const length = Buffer.allocUnsafe(4);
+        length.writeUInt32BE(bytes.length);
+        parts.push(length, bytes);
+      }
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Replaces everything by what `encode` gave. Throws a RangeError for anything else, and is empty then. */
+  load(bytes: Buffer): void {
+    this.#clear();
+    let at = 0;
+    try {
+      while (at < bytes.length) {
+        const session = Number(bytes.readBigUInt64BE(at));
+        const forgotten = Number(bytes.readBigUInt64BE(at + 8));
+        const count = bytes.readUInt32BE(at + 16);
+        at += 20;
+        this.#sessions.set(session, { slots: new Map(), forgotten });
+        for (let index = 0; index < count; index++) {
+          const end = at + 4 + bytes.readUInt32BE(at);
+          if (end > bytes.length) throw new RangeError('an answer is cut off');
+          const note = decodeNote(bytes.subarray(at + 4, end));
+          if (note.session !== session) throw new RangeError('an answer of another session');
+          this.record(note);
+          at = end;
+        }
+      }
+    } catch (error) {
+      this.#clear();
+      throw error;
+    }
+  }
+
+  #clear(): void {
+    this.#sessions.clear();
+    this.#chunks.clear();
+  }
+}
