@@ -12,6 +12,7 @@ export { openingChanges } from './identity.ts';
 export { checkImage, type ImageCheck, parseImageFile, writeImageFile } from './image-file.ts';
 export { Journal, type JournalFollower, type JournalOptions, type JournalSettings, type SaveMode } from './journal.ts';
 export * from './ledger.ts';
+export type { MasterJournal } from './masterJournal.ts';
 export { checkHistory, type LoadFromDiskOptions, loadFromDisk, type Recovered, recover } from './recover.ts';
 export {
   checkCoverage,

@@ -2,6 +2,7 @@ import { type Change, LineWriter, writeChange } from '@alces/metadata';
 import type { Clock, Disk } from '@alces/runtime';
 import { CommitQueue } from './commit-queue.ts';
 import { type ChangelogFamily, changelogName, inFolder } from './files.ts';
+import type { MasterJournal } from './masterJournal.ts';
 import { type Reporter, reasonOf } from './report.ts';
 import { rotateFiles } from './rotation.ts';
 import { inspectChangelog } from './scan.ts';
@@ -87,7 +88,7 @@ type Work = Batch | Rotation;
  * While the disk does not take a write, nothing is committed: the same lines are tried again every second, the file being cut
  * back to its last whole line before.
  */
-export class Journal {
+export class Journal implements MasterJournal {
   readonly #options: JournalOptions;
   readonly #family: ChangelogFamily;
   readonly #queue: CommitQueue;
@@ -184,6 +185,14 @@ export class Journal {
     writer.raw(text);
     textRanges.push(writer.length);
     writer.byte(10);
+  }
+
+  /** Only replicated journals keep notes: without followers nobody would read them. */
+  annotate(): void {}
+
+  /** Runs `run` when everything appended so far is safe: now, if it is. Calls keep their order. */
+  afterCommit(run: () => void): void {
+    this.committed(this.#nextVersion - 1, run);
   }
 
   /** Runs `run` when `version` and everything before it is safe: now, if it is. Calls keep their order. */
