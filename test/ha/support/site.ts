@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -184,9 +186,11 @@ export class Site {
     if (made.status !== 0) throw new Error(`mfsha keepalived-config: ${made.stderr}`);
     const edit = this.#options.editKeepalived ?? ((text: string) => text);
     writeFileSync(node.file('keepalived.conf'), edit(made.stdout, node));
-    const files = ['-f', 'keepalived.conf', '-p', 'keepalived.pid', '-r', 'vrrp.pid', '-g', 'keepalived.log'];
-    const args = files.map((word) => (word.startsWith('-') ? word : node.file(word)));
-    await node.host.must('keepalived', '-D', '-G', ...args);
+    const args = ['-n', '-l', '-D', '-G', '-f', 'keepalived.conf', '-p', 'keepalived.pid', '-r', 'vrrp.pid'];
+    const log = openSync(node.file('keepalived.log'), 'a');
+    const child = node.host.spawn('keepalived', args, { cwd: node.data, stdio: ['ignore', log, log] });
+    child.unref();
+    closeSync(log);
   }
 
   /** Starts those that do not run, and waits until the leader has all of them. */

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { runCommand, runProgram } from '../daemons.ts';
+import { runProgram } from '../daemons.ts';
 import type { DaemonPlace } from '../places.ts';
 import { haConfigFile, hasKeepalived } from './layout.ts';
 
@@ -55,17 +56,16 @@ export async function startKeepalived(place: DaemonPlace): Promise<void> {
     if (made.status !== 0) throw new Error(`mfsha keepalived-config: ${made.output}`);
     writeFileSync(config, made.output);
   }
-  const files = [
-    '-p',
-    pidFile(place),
-    '-r',
-    join(place.dataPath, 'vrrp.pid'),
-    '-g',
-    join(place.dataPath, 'keepalived.log'),
-  ];
-  const command = ['keepalived', '-D', '-G', '-f', config, ...files];
-  const outcome = await runCommand('nsenter', [`--net=/run/netns/${place.namespace}`, ...command]);
-  if (outcome.status !== 0) throw new Error(`keepalived did not start: ${outcome.output}`);
+  // Debian's keepalived can't log into a file by itself.
+  const log = openSync(join(place.dataPath, 'keepalived.log'), 'a');
+  const command = ['keepalived', '-n', '-l', '-D', '-G', '-f', config];
+  const files = ['-p', pidFile(place), '-r', join(place.dataPath, 'vrrp.pid')];
+  const child = spawn('nsenter', [`--net=/run/netns/${place.namespace}`, ...command, ...files], {
+    stdio: ['ignore', log, log],
+    detached: true,
+  });
+  child.unref();
+  closeSync(log);
 }
 
 /** Ends keepalived of a node and waits until it is gone. */
