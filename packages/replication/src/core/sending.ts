@@ -33,6 +33,8 @@ export function startSending(core: Context, peer: Peer, log: LogDescription): vo
   }
   sender.mode = 'stream';
   sender.sent = from;
+  // Even if it lacks nothing: it cannot know that what it has behind the common point is the leader's before it is told.
+  send(core, peer, sender, []);
   pump(core, peer);
 }
 
