@@ -54,6 +54,14 @@ export class EntryWindow {
     return version < this.#first ? undefined : this.#entries[this.#head + version - this.#first];
   }
 
+  /** Puts a note on an entry that has none. */
+  annotate(version: number, note: Buffer): void {
+    const entry = this.get(version);
+    if (entry === undefined || entry.note !== undefined) throw new Error(`change ${version} takes no note`);
+    entry.note = note;
+    this.#bytes += note.length;
+  }
+
   /** Entries from `from` on: at least one if there is one, and no more than fit into `maxBytes` or lie beyond `to`. */
   slice(from: number, to: number, maxBytes: number): Entry[] {
     const result: Entry[] = [];

@@ -275,6 +275,11 @@ export class ReplicaCore {
     append(this.#at(time), entries);
   }
 
+  /** Puts a note on an entry that was appended in this turn. */
+  annotate(version: number, note: Buffer): void {
+    this.#core.log.tail.annotate(version, note);
+  }
+
   /** To be called at the end of a turn in which something was appended. */
   flush(time: Time): void {
     flush(this.#at(time));

@@ -309,6 +309,11 @@ export class ReplicationNode {
     });
   }
 
+  /** Puts a note on an entry that was appended in this turn of the event loop. */
+  annotate(version: number, note: Buffer): void {
+    this.#core.annotate(version, note);
+  }
+
   /**
    * Runs `run` as soon as an answer made now may leave: everything appended so far is as safe as the protocol demands, and this node
    * was the leader when the answer was made. Calls keep their order. Never, when the node stops to lead before.
