@@ -222,8 +222,11 @@ export interface ChunkService {
    * chunkservers goes on by itself.
    */
   abandon(chunkId: number): void;
-  /** End of a write or truncate: commits UNLOCK and wakes waiting requests. NOCHUNK (nothing logged) for an unknown chunk. */
-  unlock(chunkId: number): number;
+  /**
+   * End of a write or truncate: commits UNLOCK, calls `committed`, and wakes waiting requests. NOCHUNK (nothing logged) for an unknown
+   * chunk.
+   */
+  unlock(chunkId: number, committed?: () => void): number;
   /**
    * Commits `ROLLBACK(inode,index,previousChunkId,chunkId)` and wakes waiting requests. If the slot does not hold the chunk any
    * more (the file was cut or removed meanwhile) it only unlocks.

@@ -33,6 +33,8 @@ import { type ReportContext, VanishedSweep } from './reports.ts';
 import { adoptVersion, visitChunk } from './rules.ts';
 import { type ChunkServer, Load, type NewServer, Removal } from './servers.ts';
 import type { ChunkSettings } from './settings.ts';
+import { Arrivals } from './standby/arrivals.ts';
+import type { LocationTable } from './standby/locations.ts';
 import { flatTopology, type Topology } from './topology.ts';
 import { UnansweredCommands } from './unanswered.ts';
 import type { ChunkSlot } from './views.ts';
@@ -43,6 +45,8 @@ import { ChunkWorld } from './world.ts';
 export const tickMs = 1000 / ticksPerSecond;
 /** Dropping the copies of servers that have gone may take so much of each tick. */
 const sweepBudgetMs = 10;
+/** Entering copies known from the time of following, too. */
+const arrivalBudgetMs = 10;
 /** Chunks that are looked at again in a second; the others wait for the loop. */
 const maxRetries = 10000;
 const unusedServersPeriodSeconds = 600;
@@ -55,7 +59,21 @@ export interface ChunkMasterOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly settings: ChunkSettings;
+  /** Absent: there is only this master. */
+  readonly cluster?: ChunkCluster | undefined;
 }
+
+/** What Alces chunkservers are told of the journal's nodes. */
+export interface ChunkCluster {
+  /** Epoch in which this master leads, above 0. */
+  readonly epoch: number;
+  /** How often master and chunkserver say something, so that silence is noticed. */
+  readonly pingMs: number;
+  /** The other nodes that may lead, with their ports for chunkservers (STANDBY_PORT). */
+  readonly followers: readonly { readonly host: string; readonly port: number }[];
+}
+
+const noCluster: ChunkCluster = { epoch: 0, pingMs: 0, followers: [] };
 
 /** What the chunk side must hear of the metadata. */
 export type ChunkObserver = Pick<
@@ -74,6 +92,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   readonly waiters = new WaitingRequests();
   readonly placement = { placedSinceReset: 0 };
   readonly log: Logger;
+  readonly cluster: ChunkCluster;
   stats = emptyStats();
   deleteLimit: number;
   lastRebalance = 0;
@@ -83,6 +102,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   private readonly files: FileTest;
   private readonly sweep: VanishedSweep;
   private readonly knowledge: Knowledge;
+  private readonly arrivals: Arrivals;
   readonly unanswered: UnansweredCommands;
   private lastSecond = 0;
   private lastFileTestMs = 0;
@@ -94,6 +114,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   constructor(options: ChunkMasterOptions) {
     const { state, host, clock, random, settings } = options;
     this.log = options.log;
+    this.cluster = options.cluster ?? noCluster;
     const metadata = metadataView(state);
     const database = new ServerDatabase(metadata.servers, (entry) => host.commit(entry), clock.unixSeconds());
     const world = new ChunkWorld({ metadata, database, settings, topology: flatTopology, clock, random, host });
@@ -106,6 +127,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     this.loop = new MaintenanceLoop(this);
     this.files = new FileTest(this);
     this.sweep = new VanishedSweep(this);
+    this.arrivals = new Arrivals(this);
     for (let slot = 1; slot < world.table.slotLimit; slot++) if (world.table.id(slot) !== 0) world.recount(slot);
     this.presentSpace = spaceInfo(world);
   }
@@ -132,6 +154,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     const now = world.now();
     if (now !== this.lastSecond) this.second(now, nowMs);
     if (this.sweep.active) this.sweep.work(nowMs + sweepBudgetMs);
+    if (this.arrivals.active) this.arrivals.work(nowMs + arrivalBudgetMs);
     if (nowMs - this.lastFileTestMs >= fileTestPeriodMs) {
       this.lastFileTestMs = nowMs;
       this.files.tick();
@@ -235,13 +258,34 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
    */
   serverRegistered(server: ChunkServer): void {
     server.registered = true;
+    this.presentSpace = spaceInfo(this.world);
     this.copiesWereFound();
     if (!this.world.servers.registering()) this.world.host.chunkLocationsChanged();
+  }
+
+  /**
+   * A server told its chunks while this node followed. Counts as registered when all of them are entered. `settled`: it does not
+   * scan its disks any more.
+   */
+  adopt(server: ChunkServer, locations: LocationTable, damaged: Set<number>, settled: boolean): void {
+    this.presentSpace = spaceInfo(this.world);
+    this.knowledge.serverAdopted();
+    if (!settled) this.copiesWereFound();
+    this.arrivals.add(server, locations, damaged, () => {
+      server.registered = true;
+      if (!this.world.servers.registering()) this.world.host.chunkLocationsChanged();
+    });
+  }
+
+  /** Makes sure that everything known about a chunk is in the tables. */
+  settle(chunkId: number): void {
+    if (this.arrivals.active) this.arrivals.settle(chunkId);
   }
 
   /** The connection of a server has ended (spec 40 §2.4). */
   serverGone(server: ChunkServer): void {
     const { world } = this;
+    this.arrivals.drop(server);
     const now = world.now();
     this.unanswered.note(server);
     world.servers.remove(server);
@@ -275,18 +319,22 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   // --- client service: reading and changing ------------------------------------------------------------------------
 
   locate(chunkId: number, clientAddress: number): LocateResult {
+    this.settle(chunkId);
     return locate(this, chunkId, clientAddress);
   }
 
   locations(chunkId: number, clientAddress: number): LocateResult {
+    this.settle(chunkId);
     return locations(this, chunkId, clientAddress);
   }
 
   startWrite(request: WriteStart): StartResult {
+    this.settle(request.chunkId);
     return startWrite(this, request);
   }
 
   startTruncate(request: TruncateStart): StartResult {
+    this.settle(request.chunkId);
     return startTruncate(this, request);
   }
 
@@ -295,15 +343,18 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     if (operation !== undefined) operation.done = undefined;
   }
 
-  unlock(chunkId: number): number {
+  unlock(chunkId: number, committed?: () => void): number {
+    this.settle(chunkId);
     const slot = this.world.table.find(chunkId);
     if (slot === 0) return Status.NOCHUNK;
     this.world.host.commit({ op: 'UNLOCK', chunkid: chunkId });
+    committed?.();
     unlocked(this, slot);
     return Status.OK;
   }
 
   rollBack(inode: number, index: number, previousChunkId: number, chunkId: number): void {
+    this.settle(chunkId);
     const { host, table } = this.world;
     if (this.holds(inode, index, chunkId)) {
       const prevchunkid = table.find(previousChunkId) === 0 ? 0 : previousChunkId;
@@ -323,6 +374,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   }
 
   repairVersion(chunkId: number): number {
+    this.settle(chunkId);
     const { world } = this;
     const slot = world.table.find(chunkId);
     if (slot === 0) return 0;
@@ -339,6 +391,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   }
 
   repaired(chunkId: number): void {
+    this.settle(chunkId);
     const slot = this.world.table.find(chunkId);
     if (slot === 0) return;
     adoptVersion(this.world, slot, this.world.table.version(slot));
@@ -364,6 +417,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   }
 
   private countCopies(chunkId: number, counts: (state: number) => boolean): number {
+    this.settle(chunkId);
     const { world } = this;
     const slot = world.table.find(chunkId);
     if (slot === 0) return 0;
@@ -375,6 +429,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   }
 
   copies(chunkId: number): readonly CopyState[] {
+    this.settle(chunkId);
     return shownCopies(this.world, chunkId);
   }
 

@@ -11,6 +11,7 @@ export class Knowledge {
   private readonly startedAt: number;
   private newReportsUntilMs = 0;
   private lostReportsUntilMs = 0;
+  private warm = false;
 
   constructor(world: ChunkWorld) {
     this.world = world;
@@ -31,9 +32,15 @@ export class Knowledge {
     return this.world.now() - this.startedAt;
   }
 
-  /** The start is over and no server registers. */
+  /** A server's copies are known from the time in which this node followed. */
+  serverAdopted(): void {
+    this.warm = true;
+  }
+
+  /** The start is over and no server registers. A node that has taken the lead need not wait when nobody is missing. */
   stable(): boolean {
-    return this.secondsSinceStart() > unsettledSeconds && !this.world.servers.registering();
+    if (this.world.servers.registering()) return false;
+    return this.secondsSinceStart() > unsettledSeconds || (this.warm && this.world.database.allConnected());
   }
 
   /** Copies may still turn up. */

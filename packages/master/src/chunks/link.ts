@@ -2,10 +2,13 @@ import { type Frame, FrameReader, FrameTooLong } from '@alces/proto';
 import type { Cancel, Clock, Connection } from '@alces/runtime';
 import { addressNumber, formatAddress } from '../exports/network.ts';
 import type { ChunkServer, ServerLink } from './servers.ts';
+import type { StandbyServer } from './standby/server.ts';
 
 /** Greatest payload from a registered chunkserver, and from a stranger (spec 00 §1.3). */
 const registeredLimitBytes = 500_000_000;
 const strangerLimitBytes = 10_000;
+/** From a chunkserver to a node that follows: the longest part of a chunk list is 1.2 MB. */
+const standbyLimitBytes = 4 << 20;
 /** So many frames are taken from the stream at a time. */
 const maxWaitingFrames = 1000;
 /** Reading stops while frames wait and so many bytes came behind them. */
@@ -34,12 +37,18 @@ export class Link implements ServerLink {
   readonly peerAddress: number;
   /** Set when BEGIN was accepted. */
   server: ChunkServer | undefined;
+  /** What is known of a chunkserver that is registered with a node that follows. */
+  standby: StandbyServer | undefined;
+  /** The other side is of Alces. */
+  isAlces = false;
+  /** How often something is to be said, when that is more often than the time-out demands. */
+  pingMs = Number.POSITIVE_INFINITY;
   /** Bytes given out by the last demand for authorization. */
   challenge: Buffer | undefined;
   timeoutMs: number;
   /** Entries of the first waiting frame that were worked off already. */
   progress = 0;
-  private readonly owner: LinkOwner;
+  private owner: LinkOwner;
   private readonly reader: FrameReader;
   private readonly waiting: Frame[] = [];
   /** Bytes received since the stream was last empty of frames. */
@@ -59,11 +68,27 @@ export class Link implements ServerLink {
     this.timeoutMs = timeoutMs;
     this.lastReadMs = owner.nowMs();
     this.lastWriteMs = this.lastReadMs;
-    this.reader = new FrameReader(() => (this.server === undefined ? strangerLimitBytes : registeredLimitBytes));
+    this.reader = new FrameReader(() => this.limitBytes());
   }
 
   get name(): string {
     return formatAddress(this.peerAddress);
+  }
+
+  /** BEGIN was accepted. */
+  private get isKnown(): boolean {
+    return this.server !== undefined || this.standby !== undefined;
+  }
+
+  private limitBytes(): number {
+    if (this.server !== undefined) return registeredLimitBytes;
+    return this.standby !== undefined ? standbyLimitBytes : strangerLimitBytes;
+  }
+
+  /** Somebody else looks after the link from now on. What waits stays; the new owner is told that there may be frames. */
+  handOver(owner: LinkOwner): void {
+    this.owner = owner;
+    this.owner.ready(this);
   }
 
   /** Queues a frame; it leaves when the journal has what it speaks of. */
@@ -148,7 +173,7 @@ export class Link implements ServerLink {
           return;
         }
         this.waiting.push(frame);
-        if (this.server === undefined) return;
+        if (!this.isKnown) return;
       }
     } catch (error) {
       if (!(error instanceof FrameTooLong)) throw error;
@@ -165,7 +190,7 @@ export class Link implements ServerLink {
     if (this.waiting.length > 0) this.lastReadMs = nowMs;
     if (nowMs - this.lastReadMs > this.timeoutMs || this.connection.queuedBytes > maxQueuedBytes) {
       this.close();
-    } else if (this.acknowledged && nowMs - this.lastWriteMs > this.timeoutMs / 3) {
+    } else if (this.acknowledged && nowMs - this.lastWriteMs > Math.min(this.timeoutMs / 3, this.pingMs)) {
       if (this.connection.queuedBytes === 0) this.connection.write(nop);
       this.lastWriteMs = nowMs;
     }

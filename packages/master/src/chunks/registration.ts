@@ -1,18 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { CSTOMA_REGISTER, type FieldsOf, MATOCS_MASTER_ACK, packVersion, VERSION } from '@alces/proto';
+import type { Random } from '@alces/runtime';
 import { formatAddress } from '../exports/network.ts';
 import type { ChunkMaster } from './chunkMaster.ts';
 import { BadMessage, type Link } from './link.ts';
-import { remapped } from './settings.ts';
+import { type ChunkSettings, remapped } from './settings.ts';
 import type { ServerEntry } from './views.ts';
 
 type Register = FieldsOf<typeof CSTOMA_REGISTER>;
-type Begin = Extract<Register, { layout: 'begin' | 'beginAuth' }>;
+export type Begin = Extract<Register, { layout: 'begin' | 'beginAuth' }>;
 type Begin50 = Extract<Register, { layout: 'begin50' }>;
 
 const minTimeoutSeconds = 10;
 const knowsMetaId = packVersion(2, 0, 33);
-const noSpace = { usedSpace: 0, totalSpace: 0, chunks: 0, tdUsedSpace: 0, tdTotalSpace: 0, tdChunks: 0 };
+export const noSpace = { usedSpace: 0, totalSpace: 0, chunks: 0, tdUsedSpace: 0, tdTotalSpace: 0, tdChunks: 0 };
 
 /** First byte of the parts of a chunk list. */
 const listStages: readonly number[] = [61, 51];
@@ -53,7 +54,7 @@ export function register(master: ChunkMaster, link: Link, payload: Buffer): void
 }
 
 function begin(master: ChunkMaster, link: Link, message: Begin): void {
-  if (!authorize(master, link, message)) return;
+  if (!authorize({ authCode: master.settings.authCode, random: master.world.random }, link, message)) return;
   const { timeoutSeconds: fallback } = master.settings;
   const timeoutSeconds = message.timeout === 0 ? fallback : message.timeout;
   if (timeoutSeconds < minTimeoutSeconds) throw new BadMessage(`time-out of ${timeoutSeconds} s is too short`);
@@ -83,14 +84,18 @@ function begin50(master: ChunkMaster, link: Link, message: Begin50): void {
 }
 
 /** True when the server may go on; else a challenge was sent (spec 30 §1.7). */
-function authorize(master: ChunkMaster, link: Link, message: Begin): boolean {
-  const { authCode } = master.settings;
+export function authorize(
+  secrets: { readonly authCode: string | undefined; readonly random: Random },
+  link: Link,
+  message: Begin,
+): boolean {
+  const { authCode } = secrets;
   if (authCode === undefined) {
     if (message.layout === 'beginAuth') throw new BadMessage('authorization that nobody asked for');
     return true;
   }
   if (message.layout === 'begin') {
-    link.challenge = master.world.random.bytes(32);
+    link.challenge = secrets.random.bytes(32);
     link.send(MATOCS_MASTER_ACK.encode({ layout: 'challenge', challenge: link.challenge }));
     return false;
   }
@@ -109,6 +114,15 @@ function authDigest(challenge: Buffer, authCode: string): Buffer {
 
 const isLoopback = (ip: number) => ip >>> 24 === 127;
 
+/** The address by which everybody knows the server: as it says or as it is seen, after REMAP. */
+export function serverAddress(link: Link, announced: number, remap: ChunkSettings['remap']): number {
+  const ip = remapped(announced === 0 ? link.peerAddress : announced, remap);
+  // Who comes over loopback and says so is part of a cluster on one machine; from elsewhere such an address is of no use to anybody.
+  if (isLoopback(ip) && !isLoopback(link.peerAddress))
+    throw new BadMessage('localhost cannot be used for chunkservers');
+  return ip;
+}
+
 /** Finds or makes the server's entry in the database, and takes the server in. */
 function accept(
   master: ChunkMaster,
@@ -119,10 +133,7 @@ function accept(
   wantsId: boolean,
 ): ServerEntry {
   if (link.server !== undefined) throw new BadMessage('second registration on one connection');
-  const ip = remapped(who.ip === 0 ? link.peerAddress : who.ip, master.settings.remap);
-  // Who comes over loopback and says so is part of a cluster on one machine; from elsewhere such an address is of no use to anybody.
-  if (isLoopback(ip) && !isLoopback(link.peerAddress))
-    throw new BadMessage('localhost cannot be used for chunkservers');
+  const ip = serverAddress(link, who.ip, master.settings.remap);
   const { database } = master.world;
   const entry = database.connect(ip, who.port, csid, wantsId);
   if (entry === undefined)

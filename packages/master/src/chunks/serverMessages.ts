@@ -1,4 +1,6 @@
 import {
+  ALCES_MSGID,
+  ALCES_VERSION_STRING,
   ANTOAN_BAD_COMMAND_SIZE,
   ANTOAN_CONFIG_VALUE,
   ANTOAN_GET_CONFIG,
@@ -22,6 +24,7 @@ import {
   CSTOMA_SET_VERSION,
   CSTOMA_SPACE,
   CSTOMA_TRUNCATE,
+  MATOCS_ALCES_NODES,
   type Message,
   Status,
   VERSION,
@@ -29,6 +32,7 @@ import {
 } from '@alces/proto';
 import type { ChunkMaster } from './chunkMaster.ts';
 import { BadMessage, type Link } from './link.ts';
+import { type ListMessage, readId } from './lists.ts';
 import { deleteStatus, operationStatus, replicationStatus } from './operations.ts';
 import { register } from './registration.ts';
 import { reportCopy, reportDamage, reportLoss } from './reports.ts';
@@ -110,14 +114,26 @@ export function handleMessage(master: ChunkMaster, link: Link, type: number, pay
   handler(master, link, payload);
 }
 
-function tellVersion(_master: ChunkMaster, link: Link, payload: Buffer): void {
+function tellVersion(master: ChunkMaster, link: Link, payload: Buffer): void {
   const { msgid } = ANTOAN_GET_VERSION.decode(payload);
-  const fields = { version: VERSION, text: Buffer.from(VERSION_STRING) };
+  const isAlces = msgid === ALCES_MSGID;
+  const fields = { version: VERSION, text: Buffer.from(isAlces ? ALCES_VERSION_STRING : VERSION_STRING) };
   link.send(
     msgid === undefined
       ? ANTOAN_VERSION.encode({ layout: 'plain', ...fields })
       : ANTOAN_VERSION.encode({ layout: 'msgid', msgid, ...fields }),
   );
+  if (!isAlces) return;
+  link.isAlces = true;
+  tellNodes(master, link);
+}
+
+/** Tells an Alces chunkserver where the nodes that follow are. */
+export function tellNodes(master: ChunkMaster, link: Link): void {
+  const { epoch, pingMs, followers } = master.cluster;
+  if (epoch > 0) link.pingMs = pingMs;
+  const nodes = followers.map(({ host, port }) => ({ host: Buffer.from(host), port }));
+  link.send(MATOCS_ALCES_NODES.encode({ epoch, pingMs, nodes }));
 }
 
 function tellConfig(master: ChunkMaster, link: Link, payload: Buffer): void {
@@ -126,54 +142,44 @@ function tellConfig(master: ChunkMaster, link: Link, payload: Buffer): void {
   link.send(ANTOAN_CONFIG_VALUE.encode({ msgid, value: value.subarray(0, maxConfigValueBytes) }));
 }
 
-/** A message whose payload is a long list of chunks, worked off entry by entry. */
-export interface ListMessage {
-  /** Where the entries begin, and how long one is. */
-  readonly headerBytes: number;
-  readonly entryBytes: number;
-  /** The first entry is about to be worked off. */
-  begin(master: ChunkMaster): void;
-  entry(master: ChunkMaster, server: ChunkServer, payload: Buffer, offset: number): void;
+/** Whose list it is, and what it is for. */
+export interface ServerLists {
+  readonly master: ChunkMaster;
+  readonly server: ChunkServer;
 }
 
-function copiesList(headerBytes: number): ListMessage {
+function copiesList(headerBytes: number): ListMessage<ServerLists> {
   return {
     headerBytes,
     entryBytes: 12,
-    begin: (master) => master.copiesWereFound(),
-    entry: (master, server, payload, offset) =>
-      reportCopy(master, server, readId(payload, offset), payload.readUInt32BE(offset + 8)),
+    begin: ({ master }) => master.copiesWereFound(),
+    entry({ master, server }, payload, offset) {
+      const chunkId = readId(payload, offset);
+      master.settle(chunkId);
+      reportCopy(master, server, chunkId, payload.readUInt32BE(offset + 8));
+    },
+  };
+}
+
+function idList(report: (master: ChunkMaster, server: ChunkServer, chunkId: number) => void): ListMessage<ServerLists> {
+  return {
+    headerBytes: 0,
+    entryBytes: 8,
+    begin: () => {},
+    entry({ master, server }, payload, offset) {
+      const chunkId = readId(payload, offset);
+      master.settle(chunkId);
+      report(master, server, chunkId);
+    },
   };
 }
 
 /** Parts of the chunk list while registering. */
-export const registerList: ListMessage = copiesList(1);
+export const registerList: ListMessage<ServerLists> = copiesList(1);
 
 /** Other messages that are lists, by number. */
-export const listMessages: ReadonlyMap<number, ListMessage> = new Map([
+export const listMessages: ReadonlyMap<number, ListMessage<ServerLists>> = new Map([
   [CSTOMA_CHUNK_NEW.number, copiesList(0)],
-  [
-    CSTOMA_CHUNK_DAMAGED.number,
-    {
-      headerBytes: 0,
-      entryBytes: 8,
-      begin: () => {},
-      entry: (master, server, payload, offset) => reportDamage(master, server, readId(payload, offset)),
-    },
-  ],
-  [
-    CSTOMA_CHUNK_LOST.number,
-    {
-      headerBytes: 0,
-      entryBytes: 8,
-      begin: () => {},
-      entry: (master, server, payload, offset) => reportLoss(master, server, readId(payload, offset)),
-    },
-  ],
+  [CSTOMA_CHUNK_DAMAGED.number, idList(reportDamage)],
+  [CSTOMA_CHUNK_LOST.number, idList(reportLoss)],
 ]);
-
-/** A chunk id; ids above 2^53 are impossible and read as 0, which every list ignores. */
-function readId(payload: Buffer, offset: number): number {
-  const id = payload.readUInt32BE(offset) * 0x100000000 + payload.readUInt32BE(offset + 4);
-  return Number.isSafeInteger(id) ? id : 0;
-}

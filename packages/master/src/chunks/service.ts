@@ -1,4 +1,4 @@
-import { CSTOMA_REGISTER, DecodeError } from '@alces/proto';
+import { CSTOMA_REGISTER, MATOCS_ALCES_LEAD } from '@alces/proto';
 import type {
   Cancel,
   Clock,
@@ -11,17 +11,16 @@ import type {
 } from '@alces/runtime';
 import { ChunkMaster, type ChunkMasterOptions, tickMs } from './chunkMaster.ts';
 import { BadMessage, Link, type LinkOwner } from './link.ts';
+import { type ListMessage, workOffList } from './lists.ts';
 import { acknowledgePart, isChunkListPart } from './registration.ts';
-import { handleMessage, type ListMessage, listMessages, registerList } from './serverMessages.ts';
+import { handleMessage, listMessages, registerList, type ServerLists } from './serverMessages.ts';
 import { maxServers } from './servers.ts';
+import type { StandbyHandover } from './standby/service.ts';
+import { TakenOver } from './standby/takenOver.ts';
+import { LinkTurns } from './turns.ts';
 
-/** Messages are worked off for so long, then others get their turn. */
-const sliceMs = 5;
-const betweenSlicesMs = 1;
 /** Connections, registered or not. */
 const maxLinks = 2 * maxServers;
-/** List entries between two looks at the clock. */
-const listStride = 256;
 const aliveCheckMs = 200;
 /** A tick that comes so late means that the master itself stood still; nobody else is to blame for silence. */
 const stallMs = 1000;
@@ -37,12 +36,10 @@ export class ChunkServerService implements LinkOwner {
   private readonly clock: Clock;
   private readonly log: Logger;
   private readonly links = new Set<Link>();
-  /** Links with frames to work off, in the order of their turns. */
-  private readonly busy = new Set<Link>();
+  private readonly turns: LinkTurns;
+  private readonly takenOver: TakenOver;
   private listener: Listener | undefined;
   private cancelTick: Cancel;
-  private cancelSlice: Cancel | undefined;
-  private working = false;
   private lastTickMs: number;
   private lastAliveCheckMs: number;
 
@@ -51,6 +48,13 @@ export class ChunkServerService implements LinkOwner {
     this.net = options.net;
     this.clock = options.clock;
     this.log = options.log;
+    this.turns = new LinkTurns({
+      clock: this.clock,
+      log: this.log,
+      handle: (link, type, payload, deadlineMs) => this.handle(link, type, payload, deadlineMs),
+      done: () => this.master.world.host.flush(),
+    });
+    this.takenOver = new TakenOver(this.master);
     this.lastTickMs = this.clock.monotonicMs();
     this.lastAliveCheckMs = this.lastTickMs;
     this.cancelTick = this.clock.interval(tickMs, () => this.tick());
@@ -60,6 +64,16 @@ export class ChunkServerService implements LinkOwner {
   async listen(options: ListenOptions): Promise<number> {
     this.listener = await this.net.listen(options, (connection) => this.accept(connection));
     return this.listener.port;
+  }
+
+  /** Takes over the connections of the time of following: their chunkservers are told who leads. */
+  takeOver({ links }: StandbyHandover): void {
+    for (const link of links) {
+      if (link.isClosed) continue;
+      this.links.add(link);
+      link.handOver(this);
+      link.send(MATOCS_ALCES_LEAD.encode({ epoch: this.master.cluster.epoch }));
+    }
   }
 
   /** The address to listen on has changed; established connections stay. */
@@ -72,12 +86,11 @@ export class ChunkServerService implements LinkOwner {
   /** Ends the ticks and all connections. */
   async close(): Promise<void> {
     this.cancelTick();
-    this.cancelSlice?.();
+    this.turns.stop();
     const { listener } = this;
     this.listener = undefined;
     for (const link of this.links) link.end();
     this.links.clear();
-    this.busy.clear();
     await listener?.close();
   }
 
@@ -102,14 +115,12 @@ export class ChunkServerService implements LinkOwner {
   }
 
   ready(link: Link): void {
-    if (!this.links.has(link)) return;
-    this.busy.add(link);
-    if (this.cancelSlice === undefined && !this.working) this.work();
+    if (this.links.has(link)) this.turns.ready(link);
   }
 
   gone(link: Link): void {
     this.links.delete(link);
-    this.busy.delete(link);
+    this.turns.forget(link);
     if (link.server === undefined) return;
     this.log.info(`chunkserver disconnected - ip: ${link.name}, port: ${link.server.port}`);
     this.master.serverGone(link.server);
@@ -117,80 +128,21 @@ export class ChunkServerService implements LinkOwner {
 
   // --- working off messages ----------------------------------------------------------------------------------------
 
-  /** Works off what the links have received, for a slice of time. */
-  private work(): void {
-    const deadlineMs = this.nowMs() + sliceMs;
-    this.working = true;
-    for (const link of this.busy) {
-      if (!this.drain(link, deadlineMs)) break;
-      this.busy.delete(link);
-    }
-    this.working = false;
-    this.master.world.host.flush();
-    if (this.busy.size > 0) this.continueLater();
-  }
-
-  private continueLater(): void {
-    this.cancelSlice = this.clock.timeout(betweenSlicesMs, () => {
-      this.cancelSlice = undefined;
-      this.work();
-    });
-  }
-
-  /** True when everything that the link had was worked off, false when time is up. */
-  private drain(link: Link, deadlineMs: number): boolean {
-    try {
-      while (!link.isClosed) {
-        const frame = link.frame();
-        if (frame === undefined) break;
-        if (!this.handle(link, frame.type, frame.payload, deadlineMs)) {
-          this.toTheEnd(link);
-          return false;
-        }
-        if (!link.isClosed) link.finishFrame();
-      }
-    } catch (error) {
-      if (!(error instanceof BadMessage || error instanceof DecodeError)) throw error;
-      this.log.info(`chunkserver ${link.name}: ${error.message} - connection closed`);
-      link.close();
-    }
-    if (link.hasEnded) link.close();
-    return true;
-  }
-
-  /** The other links come first now. */
-  private toTheEnd(link: Link): void {
-    this.busy.delete(link);
-    this.busy.add(link);
-  }
-
   private handle(link: Link, type: number, payload: Buffer, deadlineMs: number): boolean {
+    if (link.standby !== undefined) return this.takenOver.handle(link, type, payload, deadlineMs);
     const list = listOf(type, payload);
     if (list === undefined) {
       handleMessage(this.master, link, type, payload);
       return true;
     }
-    if (!this.handleList(link, list, payload, deadlineMs)) return false;
-    if (list === registerList) acknowledgePart(link, payload);
-    return true;
-  }
-
-  private handleList(link: Link, list: ListMessage, payload: Buffer, deadlineMs: number): boolean {
     const { server } = link;
     if (server === undefined) throw new BadMessage('chunk list before the registration');
-    const entries = (payload.length - list.headerBytes) / list.entryBytes;
-    if (!Number.isInteger(entries)) throw new BadMessage(`chunk list of ${payload.length} bytes`);
     if (list === registerList && server.registered)
       throw new BadMessage('register packet from a registered chunkserver');
-    if (entries > 0) list.begin(this.master);
-    while (link.progress < entries) {
-      const stop = Math.min(entries, link.progress + listStride);
-      for (let index = link.progress; index < stop; index++) {
-        list.entry(this.master, server, payload, list.headerBytes + index * list.entryBytes);
-      }
-      link.progress = stop;
-      if (stop < entries && this.nowMs() >= deadlineMs) return false;
-    }
+    const { master } = this;
+    const timeIsUp = () => this.nowMs() >= deadlineMs;
+    if (!workOffList(list, { master, server }, link, payload, timeIsUp)) return false;
+    if (list === registerList) acknowledgePart(link, payload);
     return true;
   }
 
@@ -210,7 +162,7 @@ export class ChunkServerService implements LinkOwner {
   }
 }
 
-function listOf(type: number, payload: Buffer): ListMessage | undefined {
+function listOf(type: number, payload: Buffer): ListMessage<ServerLists> | undefined {
   if (type === CSTOMA_REGISTER.number) return isChunkListPart(payload) ? registerList : undefined;
   return listMessages.get(type);
 }
