@@ -155,11 +155,11 @@ async function recoverByItself(options: StartOptions): Promise<StartedMetadata> 
   const missing = `can't find ${IMAGE_NAME}`;
   const refuse = (reason: string) => new StartError(`${missing}, and ${reason}${TRY_RESTORE}`);
   const { disk, folder, report } = options;
-  const path = inFolder(folder, BACKUP_NAME);
-  const image = asValid({ name: BACKUP_NAME, path, check: await checkImage(disk, path) });
+  const image = await newestBackup(disk, folder);
   if (image === undefined) throw new StartError(`${missing}${TRY_RESTORE}`);
+  const { path } = image;
   report.warn(
-    `${IMAGE_NAME} is missing: the master was not stopped in order - recovering from ${BACKUP_NAME} and change logs`,
+    `${IMAGE_NAME} is missing: the master was not stopped in order - recovering from ${image.name} and change logs`,
   );
   const history = await historyBehind(options, SAME_MACHINE_FAMILIES, image.version);
   const reached = Math.max(image.version, lastVersionOf(history) + 1);
@@ -171,13 +171,25 @@ async function recoverByItself(options: StartOptions): Promise<StartedMetadata> 
       history,
       recoverOptions({ ...options, ignoreErrors: false }, false),
     );
+    if (image.name === TEMPORARY_NAME) await disk.rename(path, inFolder(folder, BACKUP_NAME));
     await cleanUp(options);
     report.info(`recovered: ${applied} changes applied, metadata version ${loaded.state.metaversion}`);
-    return { ...loaded, source: BACKUP_NAME, applied };
+    return { ...loaded, source: image.name, applied };
   } catch (error) {
     if (error instanceof ImageError || error instanceof ReplayError) throw refuse(`recovery failed: ${error.message}`);
     throw error;
   }
+}
+
+/** The backup; while a new one takes its place there is none for a moment, but the finished new one and the one before. */
+async function newestBackup(disk: Disk, folder: string): Promise<ValidImage | undefined> {
+  for (const name of [BACKUP_NAME, TEMPORARY_NAME, `${BACKUP_NAME}.1`]) {
+    const path = inFolder(folder, name);
+    const image = asValid({ name, path, check: await checkImage(disk, path) });
+    if (image !== undefined) return image;
+    if (name === BACKUP_NAME && (await disk.exists(path))) return undefined;
+  }
+  return undefined;
 }
 
 /** Something that knows more than backup and change logs do, or belongs to another file system. */
@@ -187,7 +199,7 @@ async function findNewerSource(options: StartOptions, image: ValidImage, reached
   const emergency = await findEmergencyImages(disk, emergencyPlaces(options));
   const related = [...images, ...emergency.filter(({ metaid }) => metaid === image.metaid)];
   const newer = related.find(({ version }) => version > reached);
-  if (newer !== undefined) return `${describeImage(newer)} is newer than what ${BACKUP_NAME} and its change logs give`;
+  if (newer !== undefined) return `${describeImage(newer)} is newer than what ${image.name} and its change logs give`;
   const metalogger = await historyBehind({ ...options, verbosity: 0 }, ['changelog_ml', 'changelog_ml_back'], reached);
   const last = lastVersionOf(metalogger);
   return last >= reached

@@ -167,14 +167,8 @@ export class SimDisk implements Disk {
     return this.#perform(0.1, () => Buffer.from(this.#inode(path).content));
   }
 
-  async replaceFile(path: string, data: Buffer): Promise<void> {
-    const temporary = `${path}.tmp`;
-    const file = await this.open(temporary, 'create');
-    await file.write(0, [data]);
-    await file.datasync();
-    await file.close();
-    await this.rename(temporary, path);
-    await this.syncFolder(dirname(path));
+  replaceFile(path: string, data: Buffer): Promise<void> {
+    return replaceThrough(this, path, data);
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -224,4 +218,15 @@ export class SimDisk implements Disk {
       Number.isFinite(this.faults.capacityBytes) ? Math.max(0, this.faults.capacityBytes - this.#usedBytes()) : 2 ** 40,
     );
   }
+}
+
+/** `replaceFile` in terms of the other operations of a disk, so that it stops in the middle when they do. */
+export async function replaceThrough(disk: Omit<Disk, 'replaceFile'>, path: string, data: Buffer): Promise<void> {
+  const temporary = `${path}.tmp`;
+  const file = await disk.open(temporary, 'create');
+  await file.write(0, [data]);
+  await file.datasync();
+  await file.close();
+  await disk.rename(temporary, path);
+  await disk.syncFolder(dirname(path));
 }

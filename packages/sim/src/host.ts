@@ -1,5 +1,5 @@
-import type { Clock, Environment } from '@alces/runtime';
-import { SimDisk } from './disk.ts';
+import type { Clock, Disk, Environment } from '@alces/runtime';
+import { replaceThrough, SimDisk } from './disk.ts';
 import type { SimNetwork } from './network.ts';
 import type { SeededRandom } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
@@ -54,11 +54,19 @@ export class Host {
     return guarded;
   }
 
+  /** What a program started now gets. When this life of the host is over nothing in it does anything any more, whoever still holds it. */
   environment(): Environment {
-    return { clock: this.#clock(), random: this.random, net: this.#network.netOf(this), disk: this.disk };
+    const life = this.#life;
+    const alive = () => life === this.#life;
+    return {
+      clock: this.#clock(alive),
+      random: this.random,
+      net: whileAlive(this.#network.netOf(this), alive),
+      disk: diskWhileAlive(this.disk, alive),
+    };
   }
 
-  #clock(): Clock {
+  #clock(alive: () => boolean): Clock {
     const scheduler = this.#scheduler;
     const wallMs = () => scheduler.nowMs + this.#wallOffsetMs;
     return {
@@ -66,7 +74,7 @@ export class Host {
       monotonicMs: () => scheduler.nowMs,
       unixSeconds: () => Math.floor(wallMs() / 1000),
       timeout: (delayMs, run) => {
-        let cancelled = false;
+        let cancelled = !alive();
         scheduler.after(
           delayMs,
           this.guard(() => {
@@ -78,7 +86,7 @@ export class Host {
         };
       },
       interval: (periodMs, run) => {
-        let cancelled = false;
+        let cancelled = !alive();
         const tick = this.guard(() => {
           if (cancelled) return;
           scheduler.after(periodMs, tick);
@@ -125,4 +133,26 @@ export class Host {
     this.#postponed = [];
     for (const action of postponed) this.#scheduler.after(0, action);
   }
+}
+
+/** An object whose methods, all asynchronous, never settle once the host is dead. */
+function whileAlive<T extends object>(target: T, alive: () => boolean): T {
+  return new Proxy(target, {
+    get(object, key) {
+      const value: unknown = Reflect.get(object, key, object);
+      if (typeof value !== 'function') return value;
+      return (...args: unknown[]) => (alive() ? value.apply(object, args) : new Promise(() => undefined));
+    },
+  });
+}
+
+/** The same for a disk and the files opened on it. */
+function diskWhileAlive(disk: SimDisk, alive: () => boolean): Disk {
+  const guarded: Disk = whileAlive<Disk>(disk, alive);
+  const open: Disk['open'] = async (path, mode) => whileAlive(await guarded.open(path, mode), alive);
+  const opening = new Proxy(guarded, { get: (object, key) => (key === 'open' ? open : Reflect.get(object, key)) });
+  const replaceFile: Disk['replaceFile'] = (path, data) => replaceThrough(opening, path, data);
+  return new Proxy(opening, {
+    get: (object, key) => (key === 'replaceFile' ? replaceFile : Reflect.get(object, key)),
+  });
 }

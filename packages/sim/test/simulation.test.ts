@@ -172,4 +172,30 @@ describe('simulated disk', () => {
     await sim.run(10);
     expect(code).toBe('ENOSPC');
   });
+
+  it('gives a program of an earlier life nothing to do any more', async () => {
+    const { sim, a } = world(1);
+    const { clock, disk } = a.environment();
+    const did: string[] = [];
+    const late = () => {
+      clock.timeout(0, () => did.push('timer'));
+      clock.interval(1, () => did.push('interval'));
+      const note = (what: string) => () => void did.push(what);
+      disk.replaceFile('/f', Buffer.from('x')).then(note('disk'), note('disk'));
+    };
+    a.crash('kill');
+    a.restart();
+    late();
+    await sim.run(50);
+    expect(did).toEqual([]);
+    let exists: boolean | undefined;
+    void a
+      .environment()
+      .disk.exists('/f')
+      .then((answer) => {
+        exists = answer;
+      });
+    await sim.run(10);
+    expect(exists).toBe(false);
+  });
 });
