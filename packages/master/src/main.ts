@@ -1,6 +1,12 @@
 import { homedir } from 'node:os';
 import { StartError } from '@alces/journal';
-import { type DaemonContext, type RunningDaemon, realEnvironment, runDaemon } from '@alces/runtime';
+import {
+  type DaemonContext,
+  type DaemonDefinition,
+  type RunningDaemon,
+  realEnvironment,
+  runDaemon,
+} from '@alces/runtime';
 import { MasterStartError, startMaster } from './master.ts';
 import { restoreMetadata } from './restore.ts';
 
@@ -38,19 +44,19 @@ async function start(context: DaemonContext): Promise<RunningDaemon> {
   }
 }
 
+/** The daemon mfsmaster. */
+export const masterDaemon: DaemonDefinition = {
+  name: 'mfsmaster',
+  openFilesLimit: OPEN_FILES_LIMIT,
+  isMaster: true,
+  canSave: true,
+  start,
+  restore: restoreMetadata,
+};
+
 /** The program mfsmaster. Resolves to its exit status. */
 export function main(argv: readonly string[]): Promise<number> {
-  return runDaemon(
-    {
-      name: 'mfsmaster',
-      openFilesLimit: OPEN_FILES_LIMIT,
-      isMaster: true,
-      canSave: true,
-      start,
-      restore: restoreMetadata,
-    },
-    argv,
-  );
+  return runDaemon(masterDaemon, argv);
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

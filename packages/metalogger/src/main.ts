@@ -1,6 +1,7 @@
 import type { Reporter } from '@alces/journal';
 import {
   type DaemonContext,
+  type DaemonDefinition,
   type Logger,
   type RunningDaemon,
   realEnvironment,
@@ -49,9 +50,12 @@ async function start({ config, dataPath, log, rereadConfig }: DaemonContext): Pr
   };
 }
 
+/** The daemon mfsmetalogger. */
+export const metaloggerDaemon: DaemonDefinition = { name: 'mfsmetalogger', openFilesLimit: OPEN_FILES_LIMIT, start };
+
 /** The program mfsmetalogger. Resolves to its exit status. */
 export function main(argv: readonly string[]): Promise<number> {
-  return runDaemon({ name: 'mfsmetalogger', openFilesLimit: OPEN_FILES_LIMIT, start }, argv);
+  return runDaemon(metaloggerDaemon, argv);
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import {
+  type Config,
+  type DaemonContext,
+  type DaemonDefinition,
+  parseConfig,
+  type RunningDaemon,
+  realEnvironment,
+  runDaemon,
+} from '@alces/runtime';
+import { type HaConfig, haConfigFile, readHaConfig } from '../config.ts';
+import { actOnRunningNode } from './runningNode.ts';
+
+/** A master with the node's programs open files for clients, whatever the node was started as. */
+const OPEN_FILES_LIMIT = 16_384;
+/** `mfsmaster start` stands for the lead when nobody else is heard of for so long. */
+const LISTEN_MS = 1500;
+
+/** Runs mfsmaster or mfsmetalogger: as a node of the journal when its configuration says so, else as it ever was. */
+export async function runNodeProgram(
+  program: 'mfsmaster' | 'mfsmetalogger',
+  plain: DaemonDefinition,
+  argv: readonly string[],
+): Promise<number> {
+  try {
+    const done = await actOnRunningNode(program, argv);
+    if (done !== undefined) return done;
+  } catch (error) {
+    process.stderr.write(`${program}: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+  const definition: DaemonDefinition = {
+    ...plain,
+    openFilesLimit: OPEN_FILES_LIMIT,
+    start(context) {
+      const file = haConfigFile(context.config);
+      return file === undefined ? plain.start(context) : startNode(program, context, file);
+    },
+  };
+  return runDaemon(definition, argv);
+}
+
+/** mfsmaster.cfg as it is now; its DATA_PATH is the node's. */
+function masterConfig(config: HaConfig): Config {
+  return parseConfig(readFileSync(config.masterConfig), config.masterConfig);
+}
+
+async function startNode(
+  program: 'mfsmaster' | 'mfsmetalogger',
+  context: DaemonContext,
+  file: string,
+): Promise<RunningDaemon> {
+  const { log, say, options, fail } = context;
+  const config = readHaConfig(file, context.config);
+  const { self, nodes, protocol, quorum } = config.replication;
+  if (nodes.find((node) => node.id === self)?.witness !== true) masterConfig(config);
+  const { HaNode } = await import('../node/haNode.ts');
+  const node = await HaNode.start({
+    environment: realEnvironment(),
+    config,
+    daemon: program,
+    log,
+    masterConfig: () => masterConfig(config),
+    restore: options.autoRestore,
+    fail,
+  });
+  say(
+    `node ${self} of the journal ${config.cluster} (${file}): protocol ${protocol}, quorum ${quorum} of ${nodes.length}`,
+  );
+  if (program === 'mfsmaster') void node.leadIfNobodyDoes(LISTEN_MS);
+  return {
+    reload: () => node.reload(),
+    info: () => node.info(),
+    stop: () => node.stop(),
+    save: () => node.save(),
+  };
+}
