@@ -1,4 +1,4 @@
-import type { Journal } from '@alces/journal';
+import type { MasterJournal } from '@alces/journal';
 
 /**
  * The one point in time that every answer waits for: all changelog entries appended before the answer was made are as safe as the
@@ -10,6 +10,6 @@ export interface CommitGate {
 }
 
 /** The gate of a journal. */
-export function journalGate(journal: Journal): CommitGate {
-  return { afterCommit: (run) => journal.committed(journal.nextVersion - 1, run) };
+export function journalGate(journal: MasterJournal): CommitGate {
+  return { afterCommit: (run) => journal.afterCommit(run) };
 }

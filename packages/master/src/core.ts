@@ -1,3 +1,4 @@
+import type { RequestLedger, RequestNote } from '@alces/journal';
 import type { Operation, State } from '@alces/metadata';
 import type { Clock, Logger, Random } from '@alces/runtime';
 import type { ChunkService } from './chunks/api.ts';
@@ -30,6 +31,10 @@ export interface Core {
    * fail; if it does, the state is not what the code believes and the master must not go on.
    */
   commit(operation: Operation, now: number): void;
+  /** What was answered to numbered requests of Alces clients. */
+  readonly ledger: RequestLedger;
+  /** Records a note in the ledger and with the change of that version, in the turn in which this was committed. */
+  note(version: number, note: RequestNote): void;
   /** Successful operations since the start, by kind, for the charts. */
   readonly operations: Float64Array;
 }

@@ -1,2 +1,17 @@
-export { main } from './main.ts';
-export { type MasterOptions, MasterStartError, type RunningMaster, startMaster } from './master.ts';
+export {
+  type ChunkCluster,
+  chunkSettings,
+  createStandbyChunkservers,
+  type StandbyChunkservers,
+  type StandbyHandover,
+  type StandbyOptions,
+} from './chunks/index.ts';
+export { main, masterDaemon } from './main.ts';
+export {
+  type LoadedMetadata,
+  type MasterOptions,
+  MasterStartError,
+  type RunningMaster,
+  serveOn,
+  startMaster,
+} from './master.ts';

@@ -1,4 +1,10 @@
-import type { Journal, JournalFollower } from '@alces/journal';
+import {
+  encodeNote,
+  type JournalFollower,
+  type MasterJournal,
+  type RequestLedger,
+  type RequestNote,
+} from '@alces/journal';
 import { apply, type Operation, type State } from '@alces/metadata';
 import { Status, statusName } from '@alces/proto';
 import type { MetaloggerService } from './metaloggers/service.ts';
@@ -8,7 +14,11 @@ import type { MetaloggerService } from './metaloggers/service.ts';
  * breath. Everything that commits has checked before that the operation is possible; if it is not, what the master believes and
  * what is true have come apart, and it must not go on.
  */
-export function committer(state: State, journal: Journal): (operation: Operation, now: number) => void {
+export function committer(
+  state: State,
+  journal: MasterJournal,
+  ledger: RequestLedger,
+): (operation: Operation, now: number) => void {
   return (operation, now) => {
     const version = state.metaversion;
     const status = apply(state, now, operation, 'live');
@@ -17,6 +27,15 @@ export function committer(state: State, journal: Journal): (operation: Operation
       throw new Error(`change ${version} can't be made: ${statusName(status)}: ${shown}`);
     }
     journal.append(version, { timestamp: now, operation });
+    ledger.applied(operation);
+  };
+}
+
+/** Records what was answered to a numbered request with the change that it was about. */
+export function noter(journal: MasterJournal, ledger: RequestLedger) {
+  return (version: number, note: RequestNote): void => {
+    ledger.record(note);
+    journal.annotate(version, encodeNote(note));
   };
 }
 

@@ -5,8 +5,10 @@ import {
   EMERGENCY_FOLDERS,
   inFolder,
   Journal,
+  type MasterJournal,
   openingChanges,
   type Reporter,
+  RequestLedger,
   type StartedMetadata,
   type StoredImage,
   startMetadata,
@@ -15,7 +17,13 @@ import {
 import { type State, silentObserver } from '@alces/metadata';
 import type { Config, Environment, Logger } from '@alces/runtime';
 import { BackgroundWork } from './background.ts';
-import { ChunkServerService, type ChunkSettings, chunkSettings } from './chunks/index.ts';
+import {
+  type ChunkCluster,
+  ChunkServerService,
+  type ChunkSettings,
+  chunkSettings,
+  type StandbyHandover,
+} from './chunks/index.ts';
 import { type Client, ClientKind } from './clients/client.ts';
 import { DataCacheTable } from './clients/dataCache.ts';
 import { chunkLocationsChanged } from './clients/notify.ts';
@@ -28,7 +36,7 @@ import { journalGate } from './commitGate.ts';
 import { type MasterConfig, masterConfig } from './config.ts';
 import type { Core } from './core.ts';
 import type { ExportList } from './exports/load.ts';
-import { committer, metaloggerFollower } from './journaling.ts';
+import { committer, metaloggerFollower, noter } from './journaling.ts';
 import { ServicePort } from './listener.ts';
 import { createLocks, type Locks } from './locks/locks.ts';
 import { MetaloggerService } from './metaloggers/service.ts';
@@ -58,11 +66,19 @@ export interface MasterOptions {
   readonly verbosity?: number;
   /** Home of the user the master runs as: first emergency place for images. */
   readonly home?: string;
+  /** Absent: there is only this master. */
+  readonly cluster?: ChunkCluster | undefined;
+  /** What chunkservers told this node while it followed (`StandbyChunkservers.takeOver`). */
+  readonly standby?: StandbyHandover | undefined;
 }
+
+/** Metadata that were loaded: a state, and what came with it. */
+export type LoadedMetadata = Pick<StartedMetadata, 'state' | 'carried' | 'renumberEdges'>;
 
 /** A master that serves. */
 export interface RunningMaster {
   readonly ports: { readonly clients: number; readonly chunkservers: number; readonly metaloggers: number };
+  readonly clientConnections: number;
   /** SIGHUP: configuration, exports and topology are read again. */
   reload(): Promise<void>;
   /** Lines about the state, for the log. */
@@ -81,8 +97,8 @@ export class MasterStartError extends Error {}
 class Master implements RunningMaster {
   readonly #options: MasterOptions;
   readonly #core: Core;
-  readonly #journal: Journal;
-  readonly #started: StartedMetadata;
+  readonly #journal: MasterJournal;
+  readonly #started: LoadedMetadata;
   readonly #reporter: Reporter;
   readonly #locks: Locks;
   readonly #pending: PendingChunkWork;
@@ -105,14 +121,15 @@ class Master implements RunningMaster {
       config: MasterConfig;
       exports: ExportList;
       settings: ChunkSettings;
-      started: StartedMetadata;
-      journal: Journal;
+      started: LoadedMetadata;
+      journal: MasterJournal;
+      ledger: RequestLedger;
       reporter: Reporter;
     },
   ) {
     const { environment, log, folder } = options;
     const { clock, random, disk, net } = environment;
-    const { journal, started } = parts;
+    const { journal, started, ledger } = parts;
     const { state } = started;
     this.#options = options;
     this.#journal = journal;
@@ -120,7 +137,7 @@ class Master implements RunningMaster {
     this.#reporter = parts.reporter;
     this.#chunkSettings = parts.settings;
     const gate = journalGate(journal);
-    const commit = committer(state, journal);
+    const commit = committer(state, journal, ledger);
     this.#chunkservers = new ChunkServerService({
       state,
       net,
@@ -128,6 +145,7 @@ class Master implements RunningMaster {
       random,
       log,
       settings: parts.settings,
+      cluster: options.cluster,
       host: {
         commit: (entry) => commit(entry, clock.unixSeconds()),
         afterCommit: (run) => gate.afterCommit(run),
@@ -145,6 +163,8 @@ class Master implements RunningMaster {
       log,
       gate,
       commit,
+      ledger,
+      note: noter(journal, ledger),
       chunks,
       sessions: new SessionRegistry(state),
       dataCache: new DataCacheTable(),
@@ -194,6 +214,7 @@ class Master implements RunningMaster {
       requests: new Requests(core, this.#locks),
       pending: this.#pending,
       finish: (client) => this.#clients.finish(client),
+      drop: (client) => this.#clients.drop(client),
       removeSession: (session) => removeSession(core, this.#locks, session, clock.unixSeconds()),
       monitor: {
         core,
@@ -229,12 +250,17 @@ class Master implements RunningMaster {
     };
   }
 
+  get clientConnections(): number {
+    return this.#clients.clients.size;
+  }
+
   /** Makes the opening changes, loads the statistics, opens the ports, and begins with the background work. */
   async serve(messages: ConfigMessages): Promise<void> {
     const { clock, random, disk } = this.#options.environment;
     const { config, state } = this.#core;
     for (const operation of openingChanges(state, this.#started.renumberEdges, clock, random))
       this.#core.commit(operation, clock.unixSeconds());
+    if (this.#options.standby) this.#chunkservers.takeOver(this.#options.standby);
     const topology = await loadTopology(disk, config, messages);
     if (topology) this.#chunkservers.master.setTopology(topology);
     const loaded = await loadStatistics(
@@ -340,9 +366,8 @@ class Master implements RunningMaster {
     if (!killed) for (const client of this.#clients.clients) this.#pending.abandon(client);
     this.#clients.stop();
     this.#metaloggers.stop();
-    await this.#clientPort.close();
-    await this.#metaloggerPort.close();
-    await this.#chunkservers.close();
+    // All in this turn: nothing that comes in may change metadata any more.
+    await Promise.all([this.#chunkservers.close(), this.#clientPort.close(), this.#metaloggerPort.close()]);
   }
 
   get #statisticsPath(): string {
@@ -410,22 +435,50 @@ class Master implements RunningMaster {
   }
 }
 
-/** Loads the metadata and serves (spec 60 §4.2, §4.6). Throws MasterStartError when that is not possible. */
-export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
-  const { environment, folder, log } = options;
-  const { clock, disk, random } = environment;
+/** How a master speaks while it starts, and what its configuration files say. Throws MasterStartError when they forbid to serve. */
+async function prepare(options: MasterOptions) {
+  const { environment, log } = options;
   const say = options.say ?? ((line: string) => log.info(line));
-  let serving = false;
+  const voice = { serving: false };
   const warn = (line: string) => {
     log.warn(line);
-    if (!serving && options.say) options.say(line);
+    if (!voice.serving && options.say) options.say(line);
   };
   const messages: ConfigMessages = { say, warn };
   const reporter: Reporter = { info: say, warn, error: warn };
   const config = masterConfig(options.config, portOfService, warn);
   const settings = chunkSettings(options.config, warn);
-  const exports = await loadExports(disk, config, messages);
+  const exports = await loadExports(environment.disk, config, messages);
   if (!exports) throw new MasterStartError('init: exports manager failed !!!');
+  return { voice, messages, reporter, config, settings, exports };
+}
+
+/**
+ * Serves metadata that are in memory already, with a journal of the caller's. Rejects when that is not possible. The caller ends the
+ * master with `kill`; the state and the journal remain the caller's.
+ */
+export async function serveOn(
+  options: MasterOptions,
+  on: { started: LoadedMetadata; journal: MasterJournal; ledger: RequestLedger },
+): Promise<RunningMaster> {
+  const { voice, messages, ...parts } = await prepare(options);
+  const master = new Master(options, { ...parts, ...on });
+  try {
+    await master.serve(messages);
+  } catch (error) {
+    await master.kill();
+    throw error;
+  }
+  voice.serving = true;
+  return master;
+}
+
+/** Loads the metadata and serves (spec 60 §4.2, §4.6). Throws MasterStartError when that is not possible. */
+export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
+  const { environment, folder } = options;
+  const { clock, disk, random } = environment;
+  const { voice, messages, reporter, ...parts } = await prepare(options);
+  const { config } = parts;
   const started = await startMetadata({
     clock,
     disk,
@@ -440,7 +493,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     state: { hashSeed: random.u32() },
     report: reporter,
   });
-  say('metadata file has been loaded');
+  messages.say('metadata file has been loaded');
   const journal = await Journal.open({
     clock,
     disk,
@@ -450,13 +503,13 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     backLogs: config.backLogs,
     report: reporter,
   });
-  const master = new Master(options, { config, exports, settings, started, journal, reporter });
+  const master = new Master(options, { ...parts, reporter, started, journal, ledger: new RequestLedger() });
   try {
     await master.serve(messages);
   } catch (error) {
     await master.stop();
     throw error;
   }
-  serving = true;
+  voice.serving = true;
   return master;
 }

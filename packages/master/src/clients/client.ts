@@ -3,6 +3,7 @@ import type { Connection } from '@alces/runtime';
 import type { CommitGate } from '../commitGate.ts';
 import { addressNumber } from '../exports/network.ts';
 import type { LiveSession } from '../sessions/registry.ts';
+import type { NumberedRequest } from './numbered.ts';
 import { Outbox } from './outbox.ts';
 import type { ClientTraffic } from './service.ts';
 
@@ -40,6 +41,10 @@ export class Client implements DecodeContext {
   version = 0;
   /** What GETRANDOM gave out last. */
   random: Buffer | undefined;
+  /** Number of the request that comes next, 0: it has none. */
+  announced = 0;
+  /** The numbered request that is being executed. */
+  executing: NumberedRequest | undefined;
   lastReadMs: number;
   lastWriteMs: number;
   /** Requests are left in the socket until the peer takes its answers. */

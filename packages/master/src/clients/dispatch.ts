@@ -17,6 +17,8 @@ export class ProtocolViolation extends Error {}
 /** The messages the client port understands. */
 export class DispatchTable {
   readonly #entries = new Map<number, Entry>();
+  /** Runs a request that a number was announced for. */
+  executeNumbered: ((client: Client, type: number, payload: Buffer, execute: () => void) => void) | undefined;
 
   /** Registers a request: who may send it and what happens then. */
   on<Fields>(message: Message<Fields>, who: number, handle: (client: Client, request: Fields) => void): void {
@@ -40,7 +42,8 @@ export class DispatchTable {
     if ((entry.who & client.kind) === 0)
       throw new ProtocolViolation(`got ${entry.name} which this connection may not send`);
     try {
-      entry.handle(client, payload);
+      if (client.announced === 0 || !this.executeNumbered) entry.handle(client, payload);
+      else this.executeNumbered(client, type, payload, () => entry.handle(client, payload));
     } catch (error) {
       if (error instanceof DecodeError) throw new ProtocolViolation(error.message);
       throw error;

@@ -23,6 +23,8 @@ export class Outbox {
   #ready: Buffer[] = [];
   #heldBytes = 0;
   #closed = false;
+  #lastStart = 0;
+  #lastWhole: Buffer | undefined;
 
   /** `released` is called when frames that waited for the journal went on to the connection. */
   constructor(connection: Connection, gate: CommitGate, traffic: ClientTraffic, released: () => void) {
@@ -46,6 +48,7 @@ export class Outbox {
     }
     this.#cut();
     this.#ready.push(frame);
+    this.#lastWhole = frame;
     this.#heldBytes += frame.length;
   }
 
@@ -69,6 +72,8 @@ export class Outbox {
       this.#end = 0;
     }
     const offset = this.#end;
+    this.#lastStart = offset;
+    this.#lastWhole = undefined;
     this.#end += length;
     this.#heldBytes += length;
     return offset;
@@ -77,6 +82,11 @@ export class Outbox {
   /** The buffer that `reserve` gave an offset into. */
   get slab(): Buffer {
     return this.#slab;
+  }
+
+  /** The frame that was added last: a view, valid until the next one is added. */
+  get lastFrame(): Buffer {
+    return this.#lastWhole ?? this.#slab.subarray(this.#lastStart, this.#end);
   }
 
   /** Sends what was gathered, when the journal has it. */

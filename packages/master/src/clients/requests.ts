@@ -14,6 +14,7 @@ import type { Core } from '../core.ts';
 import type { Locks } from '../locks/locks.ts';
 import type { Operation as OperationKind } from '../statistics.ts';
 import { atLeast, type Client, ClientKind } from './client.ts';
+import { NumberedRequests } from './numbered.ts';
 
 /** Messages about files that only mounts send, and those that tools registered with the master itself may send too. */
 export const MOUNTS = ClientKind.mount;
@@ -23,10 +24,12 @@ export const MOUNTS_AND_TOOLS = ClientKind.mount | ClientKind.tools;
 export class Requests {
   readonly core: Core;
   readonly locks: Locks;
+  readonly numbered: NumberedRequests;
 
   constructor(core: Core, locks: Locks) {
     this.core = core;
     this.locks = locks;
+    this.numbered = new NumberedRequests(core);
   }
 
   /** The caller of a request: its session, and the credentials it sent as the session maps them. */

@@ -29,16 +29,19 @@ interface TableOptions {
   readonly monitor: MonitorSources;
   /** Ends a connection when its answers are out. */
   finish(client: Client): void;
+  /** Closes a connection at once. */
+  drop(client: Client): void;
   removeSession(session: LiveSession): void;
 }
 
 /** Everything that the client port understands. */
-export function clientTable({ requests, pending, monitor, finish, removeSession }: TableOptions): DispatchTable {
+export function clientTable({ requests, pending, monitor, finish, drop, removeSession }: TableOptions): DispatchTable {
   const table = new DispatchTable();
   const everybody = ClientKind.unregistered | ClientKind.mount | ClientKind.tools;
   for (const { number, name } of [ANTOAN_NOP, ANTOAN_UNKNOWN_COMMAND, ANTOAN_BAD_COMMAND_SIZE])
     table.ignore(number, name, everybody);
   addRegistration(table, requests.core, finish);
+  requests.numbered.register(table, drop);
   addAttributeRequests(table, requests);
   addLookupRequests(table, requests);
   addNameRequests(table, requests);

@@ -47,7 +47,9 @@ export class PosixLocks {
     const unlock = type === PosixLockType.UNLCK;
     if (!unlock && !this.#host.state.openFiles.has(sessionId, inode)) return Status.NOTOPENED;
     if (!unlock && this.#conflict(request)) {
-      if (cmd === PosixLockCommand.TRY || this.#counts.isFull(sessionId)) return Status.EAGAIN;
+      if (cmd === PosixLockCommand.TRY) return Status.EAGAIN;
+      if (this.#waitsAlready(request)) return Status.WAITING;
+      if (this.#counts.isFull(sessionId)) return Status.EAGAIN;
       this.#enqueue(request);
       return Status.WAITING;
     }
@@ -132,6 +134,21 @@ export class PosixLocks {
       this.#host.answer(next.sessionId, next.msgid, Status.OK);
       this.#dequeue(next);
     }
+  }
+
+  /** A request repeated after a broken connection takes the place of the one before. */
+  #waitsAlready(request: PosixLockRequest): boolean {
+    const queue = this.#queues.get(request.inode) ?? [];
+    const { sessionId, reqid, owner, msgid } = request;
+    const place = queue.findIndex(
+      (waiting) =>
+        waiting.sessionId === sessionId &&
+        waiting.reqid === reqid &&
+        waiting.owner === owner &&
+        waiting.msgid === msgid,
+    );
+    if (place >= 0) queue[place] = request;
+    return place >= 0;
   }
 
   #enqueue(request: PosixLockRequest): void {

@@ -1,3 +1,4 @@
+import { RequestLedger } from '@alces/journal';
 import type { Session, State } from '@alces/metadata';
 import type { Client } from '../clients/client.ts';
 
@@ -13,6 +14,8 @@ export interface LiveSession {
   lastVersion: number;
   /** The client said goodbye; the session goes at the next check unless somebody attaches again. */
   closed: boolean;
+  /** Answers to numbered requests that changed no metadata, but something that this master remembers. */
+  readonly answers: RequestLedger;
 }
 
 /** The sessions of the file system and who is attached to them. */
@@ -29,7 +32,7 @@ export class SessionRegistry {
     if (!this.#state.sessions.has(id)) return undefined;
     let live = this.#live.get(id);
     if (!live) {
-      live = { id, connections: new Set(), lastIp: 0, lastVersion: 0, closed: false };
+      live = { id, connections: new Set(), lastIp: 0, lastVersion: 0, closed: false, answers: new RequestLedger() };
       this.#live.set(id, live);
     }
     return live;

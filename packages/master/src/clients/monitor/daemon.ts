@@ -1,4 +1,6 @@
 import {
+  ALCES_MSGID,
+  ALCES_VERSION_STRING,
   ANTOAN_CONFIG_VALUE,
   ANTOAN_GET_CONFIG,
   ANTOAN_GET_VERSION,
@@ -35,7 +37,10 @@ const ANSWER_LIMIT_BYTES = 255;
 export function addDaemonMessages(table: DispatchTable, sources: MonitorSources): void {
   const { core, statistics } = sources;
   table.on(ANTOAN_GET_VERSION, EVERYBODY, (client, { msgid }) => {
-    const answer = { version: VERSION, text: Buffer.from(VERSION_STRING) };
+    const answer = {
+      version: VERSION,
+      text: Buffer.from(msgid === ALCES_MSGID ? ALCES_VERSION_STRING : VERSION_STRING),
+    };
     client.send(
       ANTOAN_VERSION,
       msgid === undefined ? { layout: 'plain', ...answer } : { layout: 'msgid', msgid, ...answer },

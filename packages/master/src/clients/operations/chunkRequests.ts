@@ -17,6 +17,7 @@ import { Operation } from '../../statistics.ts';
 import { atLeast, type Client } from '../client.ts';
 import type { DispatchTable } from '../dispatch.ts';
 import { chunkHasChanged, lengthHasChanged } from '../notify.ts';
+import type { NumberedRequest } from '../numbered.ts';
 import type { ChunkWork, PendingChunkWork } from '../pendingChunkWork.ts';
 import { MOUNTS, MOUNTS_AND_TOOLS, type Requests, shownBytes } from '../requests.ts';
 
@@ -44,9 +45,11 @@ export class ChunkRequests {
         this.#park(client, request.msgid, MATOCL_FUSE_READ_CHUNK, parked, () => this.read(client, request));
     });
     table.on(CLTOMA_FUSE_WRITE_CHUNK, MOUNTS, (client, request) => {
-      const parked = this.write(client, request);
+      const numbered = client.executing;
+      if (numbered) numbered.recordsItself = true;
+      const parked = this.write(client, request, numbered);
       if (parked !== undefined)
-        this.#park(client, request.msgid, MATOCL_FUSE_WRITE_CHUNK, parked, () => this.write(client, request));
+        this.#park(client, request.msgid, MATOCL_FUSE_WRITE_CHUNK, parked, () => this.write(client, request, numbered));
     });
     table.on(CLTOMA_FUSE_WRITE_CHUNK_END, MOUNTS, (client, request) => this.writeEnd(client, request));
   }
@@ -74,7 +77,7 @@ export class ChunkRequests {
   }
 
   /** Grants the write, refuses it, starts work on chunkservers, or returns what the request has to wait for. */
-  write(client: Client, request: WriteRequest): ParkedOn | undefined {
+  write(client: Client, request: WriteRequest, numbered: NumberedRequest | undefined): ParkedOn | undefined {
     const { core } = this.#requests;
     const { msgid, inode, index } = request;
     const flags = request.flags ?? ChunkOpFlag.CANMODTIME;
@@ -99,6 +102,7 @@ export class ChunkRequests {
       commit: (opflag, chunkId) => {
         core.commit({ op: 'WRITE', inode, index, opflag, chtime, chunkid: chunkId }, context.now);
         work.chunkId = chunkId;
+        if (numbered) this.#requests.numbered.began(numbered, work);
       },
       done: (status) => {
         this.#pending.remove(work);
@@ -166,7 +170,7 @@ export class ChunkRequests {
     }
     const unlocks = operations.some(({ op }) => op === 'UNLOCK');
     // Those who wait for the chunk are answered now, before the one who frees it (spec 20 §2.3).
-    if (unlocks) core.chunks.unlock(chunkId);
+    if (unlocks) core.chunks.unlock(chunkId, () => this.#recordEnd(client, status));
     core.dataCache.modify(inode, client.session!.id);
     client.sendStatus(MATOCL_FUSE_WRITE_CHUNK_END.number, msgid, status);
     if (index !== undefined) {
@@ -176,6 +180,14 @@ export class ChunkRequests {
     } else if (grew) {
       lengthHasChanged(core, inode, length, client);
     }
+  }
+
+  /** The end of a write is done as soon as the chunk is unlocked, before others get it. */
+  #recordEnd({ executing }: Client, status: number): void {
+    if (!executing) return;
+    executing.recordsItself = true;
+    const version = this.#requests.core.state.metaversion - 1;
+    this.#requests.numbered.answeredStatus(executing, version, MATOCL_FUSE_WRITE_CHUNK_END.number, status);
   }
 
   #park(client: Client, msgid: number, answer: LocationAnswer, first: ParkedOn, run: () => ParkedOn | undefined): void {

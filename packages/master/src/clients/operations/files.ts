@@ -51,6 +51,7 @@ export function addFileRequests(table: DispatchTable, requests: Requests): void 
     requests.count(context, Operation.mknod, status);
     context.session.currentStats[Operation.open]!++;
     if (typeof plan === 'number') return client.sendStatus(MATOCL_FUSE_CREATE.number, msgid, status);
+    if (client.executing) client.executing.decidedBy = state.metaversion - 1;
     acquire(core, client.session!.id, plan.inode, context.now);
     const { oflags, attr } = opened(
       requests,

@@ -11,6 +11,7 @@ import { Operation } from '../../statistics.ts';
 import { atLeast, type Client } from '../client.ts';
 import type { DispatchTable } from '../dispatch.ts';
 import { chunkHasChanged, lengthHasChanged } from '../notify.ts';
+import type { NumberedRequest } from '../numbered.ts';
 import type { ChunkWork, PendingChunkWork } from '../pendingChunkWork.ts';
 import { MOUNTS_AND_TOOLS, nodeAttributes, type Requests, shownBytes } from '../requests.ts';
 import type { ParkedOn } from './chunkRequests.ts';
@@ -30,27 +31,29 @@ export class TruncateRequests {
 
   register(table: DispatchTable): void {
     table.on(CLTOMA_FUSE_TRUNCATE, MOUNTS_AND_TOOLS, (client, request) => {
-      const parked = this.run(client, request);
+      const numbered = client.executing;
+      if (numbered) numbered.recordsItself = true;
+      const parked = this.run(client, request, numbered);
       if (!parked) return;
       this.#requests.core.chunks.park(parked.chunkId, parked.status, {
         owner: client,
-        run: () => this.run(client, request)?.status ?? Status.OK,
+        run: () => this.run(client, request, numbered)?.status ?? Status.OK,
         expire: (status) => this.#refuse(client, request, status),
       });
     });
   }
 
   /** Answers, starts work on chunkservers, or returns what the request has to wait for. */
-  run(client: Client, request: TruncateRequest): ParkedOn | undefined {
+  run(client: Client, request: TruncateRequest, numbered: NumberedRequest | undefined): ParkedOn | undefined {
     const { core } = this.#requests;
     const context = this.#requests.context(client, request.uid, request.gids);
     const plan = planTruncate(core.state, context, request, (inode) => core.reservations.of(inode));
     if (typeof plan === 'number') this.#refuse(client, request, plan);
     else if ((plan.kind === 'reserve' ? plan.reservedLength : request.length) > MAX_SAFE_FILE_SIZE)
       this.#refuse(client, request, Status.INDEXTOOBIG);
-    else if (plan.kind === 'reserve') this.#reserve(client, context, request, plan);
-    else if (plan.kind === 'length') this.#setLength(client, context, request, plan.inode);
-    else return this.#cut(client, context, request, plan);
+    else if (plan.kind === 'reserve') this.#reserve(client, context, request, plan, numbered);
+    else if (plan.kind === 'length') this.#setLength(client, context, request, plan.inode, numbered);
+    else return this.#cut(client, context, request, plan, numbered);
     return undefined;
   }
 
@@ -64,18 +67,40 @@ export class TruncateRequests {
     context: RequestContext,
     request: TruncateRequest,
     plan: Extract<TruncatePlan, { kind: 'reserve' }>,
+    numbered: NumberedRequest | undefined,
   ): void {
     const { core } = this.#requests;
     core.reservations.reserve(plan.inode, plan.reservedLength);
     this.#answer(client, context, request, plan.inode, plan.base);
+    if (numbered) this.#requests.numbered.answeredInMemory(client, numbered);
     lengthHasChanged(core, plan.inode, shownBytes(plan.reservedLength), client);
   }
 
-  #setLength(client: Client, context: RequestContext, request: TruncateRequest, inode: number): void {
-    const { core } = this.#requests;
+  #setLength(
+    client: Client,
+    context: RequestContext,
+    request: TruncateRequest,
+    inode: number,
+    numbered: NumberedRequest | undefined,
+  ): void {
+    this.#changeLength(client, context, request, inode, numbered);
+    lengthHasChanged(this.#requests.core, inode, request.length, client);
+  }
+
+  /** Sets the length and answers. */
+  #changeLength(
+    client: Client,
+    context: RequestContext,
+    request: TruncateRequest,
+    inode: number,
+    numbered: NumberedRequest | undefined,
+  ): void {
+    const { state } = this.#requests.core;
+    const before = state.metaversion;
     const previous = this.#applyLength(context.now, request, inode);
+    const { metaversion } = state;
     this.#answer(client, context, request, inode, previous);
-    lengthHasChanged(core, inode, request.length, client);
+    if (numbered && metaversion > before) this.#requests.numbered.answered(client, numbered, metaversion - 1);
   }
 
   /** Sets the length; answers the one before. */
@@ -89,7 +114,13 @@ export class TruncateRequests {
     return previous;
   }
 
-  #cut(client: Client, context: RequestContext, request: TruncateRequest, plan: Cut): ParkedOn | undefined {
+  #cut(
+    client: Client,
+    context: RequestContext,
+    request: TruncateRequest,
+    plan: Cut,
+    numbered: NumberedRequest | undefined,
+  ): ParkedOn | undefined {
     const { core } = this.#requests;
     const { inode, index } = plan;
     const work = { client, inode, index, previousChunkId: plan.chunkId, chunkId: 0 };
@@ -99,21 +130,22 @@ export class TruncateRequests {
       commit: (chunkId) => {
         core.commit({ op: 'TRUNC', inode, index, chunkid: chunkId }, context.now);
         work.chunkId = chunkId;
+        if (numbered) this.#requests.numbered.began(numbered, work);
       },
       done: (status) => {
         this.#pending.remove(work);
-        this.#finishCut(request, work, status);
+        this.#finishCut(request, work, status, numbered);
       },
     });
     if (started.kind === 'wait') return { chunkId: plan.chunkId, status: started.status };
     if (started.kind === 'refused') this.#refuse(client, request, started.status);
     else if (started.kind === 'pending') this.#pending.add(work);
-    else this.#finishCut(request, work, Status.OK);
+    else this.#finishCut(request, work, Status.OK, numbered);
     return undefined;
   }
 
   /** The chunkservers have cut the chunk, or not. */
-  #finishCut(request: TruncateRequest, work: ChunkWork, status: number): void {
+  #finishCut(request: TruncateRequest, work: ChunkWork, status: number, numbered: NumberedRequest | undefined): void {
     const { core } = this.#requests;
     const { client, inode, index, chunkId } = work;
     // Those who wait for the chunk go on now and still see the old length (spec 20 §3.4.2).
@@ -124,8 +156,7 @@ export class TruncateRequests {
       return;
     }
     const context = this.#requests.context(client, request.uid, request.gids);
-    const previous = this.#applyLength(context.now, request, inode);
-    this.#answer(client, context, request, inode, previous);
+    this.#changeLength(client, context, request, inode, numbered);
     const chunk = core.state.chunks.find(chunkId);
     const version = chunk === 0 ? 0 : core.state.chunks.version.get(chunk);
     chunkHasChanged(core, { inode, index, chunkId, version, length: request.length, truncateFlag: 1 }, client);
