@@ -12,7 +12,7 @@ import { Rebalancer } from './disks/rebalance.ts';
 import { Scrubber } from './disks/scrubber.ts';
 import { Jobs } from './jobs.ts';
 import { MasterLink } from './link/master-link.ts';
-import { ReportQueue } from './link/report-queue.ts';
+import { ReportHub } from './link/report-hub.ts';
 import type { Streams } from './net/stream.ts';
 import type { ChunkFiles } from './os/files.ts';
 import { replicate } from './replicate/replicate.ts';
@@ -67,7 +67,7 @@ class RunningChunkserver implements Chunkserver {
   readonly #options: ChunkserverOptions;
   #config: ChunkserverConfig;
   #fileConfig: Config;
-  readonly #reports = new ReportQueue();
+  readonly #reports = new ReportHub();
   readonly #jobs: Jobs;
   readonly store: Store;
   readonly #disks: Disks;
@@ -110,7 +110,6 @@ class RunningChunkserver implements Chunkserver {
     this.#scrubber = new Scrubber(this.store);
     this.#rebalancer = new Rebalancer(this.store, () => this.#link.reportLoad());
     this.#statistics = new Statistics(this.store, this.#jobs, this.#charts, options.usage, () => this.#saveCharts());
-    this.#reports.wake = () => this.#link.reportSoon();
   }
 
   get port(): number {

@@ -1,14 +1,30 @@
 import { isIPv4 } from 'node:net';
-import { type Cancel, type Connection, type Net, type Random, resolveHost } from '@alces/runtime';
+import {
+  type Cancel,
+  type Connection,
+  type ConnectionHandlers,
+  type Net,
+  type Random,
+  resolveHost,
+} from '@alces/runtime';
 import { ipNumber, ipText, isLoopback } from '../net/address.ts';
-import { type Generation, MasterSession, type SessionContext } from './session.ts';
+import { Attempts } from './attempts.ts';
+import { OrdersUnderWay } from './orders-under-way.ts';
+import { MasterSession, type SessionContext } from './session.ts';
 import { type LinkSettings, needsReconnect } from './settings.ts';
+import { StandbyLinks } from './standby-links.ts';
 
 /** The link to the master: connecting, trying again, following the configuration (spec 30 §1.4). */
 
 const CONNECT_MS = 1000;
 const TICK_MS = 200;
 const FALLBACK_AFTER = 3;
+/** After the loss of a master that was there attempts follow each other quickly for so long. */
+const FAST_MS = 30_000;
+/** A connection that was closed without a word is not tried again before. */
+const REFUSED_PAUSE_MS = 300;
+/** While attempts are fast, a master that accepts a connection and says nothing in this time is given up. */
+const WORDLESS_MS = 1000;
 
 /** The first attempt cannot succeed with this configuration: the server must not start. */
 export class MasterUnreachable extends Error {
@@ -18,7 +34,8 @@ export class MasterUnreachable extends Error {
   }
 }
 
-export interface LinkContext extends Omit<SessionContext, 'settings' | 'redirected'> {
+export interface LinkContext
+  extends Omit<SessionContext, 'settings' | 'redirected' | 'following' | 'takesLead' | 'orders'> {
   net: Net;
   random: Random;
 }
@@ -43,6 +60,15 @@ export class MasterLink {
   #addressOnce: string | undefined;
   #lastAddress: string | undefined;
   #lastTimeoutSeconds = 0;
+  readonly #standbys: StandbyLinks;
+  readonly #attempts: Attempts;
+  /** Monotonic time until which attempts are to be fast. */
+  #fastUntilMs = 0;
+  /** The host of the present connection, and the one that accepts connections and says nothing. */
+  #host = '';
+  #wordlessHost: string | undefined;
+  /** Which of several hosts is tried next by an attempt of the grid. */
+  #turn = 0;
 
   constructor(context: LinkContext, settings: LinkSettings) {
     this.#context = context;
@@ -54,8 +80,19 @@ export class MasterLink {
       redirected: (ip) => {
         this.#addressOnce = ip === 0 ? undefined : ipText(ip);
       },
+      following: (nodes) => this.#standbys.follow(nodes),
+      takesLead: (session, epoch) => this.#takesLead(session, epoch),
+      orders: new OrdersUnderWay(),
     };
-    this.#cancelTick = context.clock.interval(TICK_MS, () => this.#session?.tick());
+    this.#standbys = new StandbyLinks(this.#sessionContext, context.net);
+    this.#attempts = new Attempts({
+      clock: context.clock,
+      net: context.net,
+      target: () => ({ hosts: this.#hosts(), port: this.#settings.masterPort, bindHost: this.#settings.bindHost }),
+      isUseless: (address) => this.#isUselessLoopback(address),
+      connected: (connection, host) => this.#begin(connection, connection.remoteAddress, host),
+    });
+    this.#cancelTick = context.clock.interval(TICK_MS, () => this.#tick());
   }
 
   get isRegistered(): boolean {
@@ -68,8 +105,46 @@ export class MasterLink {
     return session?.isRegistered ? { ip: session.masterIp, port: session.masterPort } : { ip: 0, port: 0 };
   }
 
+  /** The hosts to try; one that has kept silent comes last, alone it is tried all the same. */
+  #hosts(): string[] {
+    const hosts = masterHosts(this.#settings.masterHost);
+    const others = hosts.filter((host) => host !== this.#wordlessHost);
+    return others.length > 0 ? others : hosts;
+  }
+
+  #tick(): void {
+    const session = this.#session;
+    session?.tick();
+    for (const standby of this.#standbys.sessions) standby.tick();
+    if (!session || session.waitingMs < WORDLESS_MS || this.#nowMs >= this.#fastUntilMs) return;
+    this.#wordlessHost = this.#host;
+    session.abort();
+  }
+
+  get #nowMs(): number {
+    return this.#context.clock.monotonicMs();
+  }
+
+  /** A node that followed leads now: its orders count, those of the master before do not any more. */
+  #takesLead(session: MasterSession, epoch: number): boolean {
+    const before = this.#session;
+    if (this.#stopped || (before?.isRegistered && before.epoch >= epoch)) return false;
+    this.#attempts.stop();
+    this.#standbys.release(session);
+    this.#session = session;
+    before?.abort();
+    return true;
+  }
+
   /** Makes the first attempt. Rejects with MasterUnreachable when no later one can be expected to do better. */
   async start(): Promise<void> {
+    if (masterHosts(this.#settings.masterHost).length > 1) {
+      // One of them leads, or will soon.
+      this.#fastUntilMs = this.#nowMs + FAST_MS;
+      this.#tryFast(0);
+      this.#scheduleAttempt();
+      return;
+    }
     let address: string;
     try {
       address = await this.#resolve();
@@ -88,14 +163,10 @@ export class MasterLink {
     this.#scheduleAttempt();
   }
 
-  /** There is something in the report queue. */
-  reportSoon(): void {
-    this.#session?.reportSoon();
-  }
-
   /** The load status changed. */
   reportLoad(): void {
     this.#session?.reportLoad();
+    for (const standby of this.#standbys.sessions) standby.reportLoad();
   }
 
   /** Takes over a new configuration. */
@@ -108,10 +179,12 @@ export class MasterLink {
       const labelsChanged = before.labelMask !== settings.labelMask;
       if (needsReconnect(before, settings) || (labelsChanged && !session.isRegistered)) {
         session.disconnect();
+        this.#standbys.restart();
         // Not the address of before, even if the name is still the same.
         this.#lastAddress = undefined;
       } else if (labelsChanged) {
         session.sendLabels();
+        for (const standby of this.#standbys.sessions) standby.sendLabels();
       }
     }
     this.#scheduleAttempt();
@@ -122,12 +195,15 @@ export class MasterLink {
     this.#stopped = true;
     this.#cancelAttempt();
     this.#cancelTick();
+    this.#attempts.stop();
+    this.#standbys.stop();
     this.#session?.disconnect();
   }
 
   async #resolve(): Promise<string> {
-    const { masterHost } = this.#settings;
-    return isIPv4(masterHost) ? masterHost : resolveHost(masterHost);
+    const hosts = this.#hosts();
+    const host = hosts[this.#turn++ % hosts.length];
+    return isIPv4(host) ? host : resolveHost(host);
   }
 
   /** Attempts are made at fixed times of the clock, not a time after the loss. */
@@ -182,7 +258,7 @@ export class MasterLink {
     this.#connecting = true;
     try {
       const target = { host: address, port: masterPort, timeoutMs: CONNECT_MS, bindHost };
-      await net.connect(target, (connection) => this.#begin(connection, address));
+      await net.connect(target, (connection) => this.#begin(connection, address, address));
       return undefined;
     } catch (error) {
       if (!(error instanceof Error)) throw error;
@@ -193,26 +269,54 @@ export class MasterLink {
     }
   }
 
-  #begin(connection: Connection, address: string): MasterSession {
-    const generation: Generation = this.#generationCounter > 0 ? 6 : 5;
-    const session = new MasterSession(this.#sessionContext, connection, generation, this.#lastTimeoutSeconds, (ended) =>
-      this.#ended(ended, address),
-    );
+  #begin(connection: Connection, address: string, host: string): ConnectionHandlers {
+    if (this.#session || this.#stopped) {
+      // Another attempt was faster.
+      connection.destroy();
+      return { data: () => {}, close: () => {} };
+    }
+    this.#attempts.stop();
+    this.#host = host;
+    const session = new MasterSession(this.#sessionContext, connection, {
+      role: 'master',
+      generation: this.#generationCounter > 0 ? 6 : 5,
+      timeoutSeconds: this.#lastTimeoutSeconds,
+      ended: (ended) => this.#ended(ended, address),
+    });
     this.#session = session;
-    if (this.#stopped) session.abort();
     return session;
   }
 
   #ended(session: MasterSession, address: string): void {
+    // A later leader may have taken its place already.
+    if (this.#session !== session) return;
     this.#session = undefined;
     this.#lastTimeoutSeconds = session.timeoutSeconds;
     if (session.heard) {
       this.#generationCounter = FALLBACK_AFTER;
+      this.#wordlessHost = undefined;
       // The master that was there may be back in a moment: its address is tried once more.
       this.#lastAddress = address;
+      this.#fastUntilMs = this.#nowMs + FAST_MS;
+      this.#tryFast(0);
       return;
     }
     this.#generationCounter = this.#generationCounter > 0 ? this.#generationCounter - 1 : FALLBACK_AFTER;
     if (this.#generationCounter === 0) this.#lastAddress = address;
+    this.#tryFast(REFUSED_PAUSE_MS);
   }
+
+  #tryFast(afterMs: number): void {
+    const leftMs = this.#fastUntilMs - this.#nowMs;
+    if (leftMs > 0 && !this.#stopped) this.#attempts.start(leftMs, afterMs);
+  }
+}
+
+/** The hosts in the value of MASTER_HOST: one, or several that take turns in leading. */
+export function masterHosts(value: string): string[] {
+  const hosts = value
+    .split(',')
+    .map((host) => host.trim())
+    .filter(Boolean);
+  return hosts.length > 0 ? hosts : [value];
 }

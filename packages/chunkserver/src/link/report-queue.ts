@@ -8,8 +8,8 @@ import {
 import { NONE } from '../store/chunk-table.ts';
 import { folderOf, type Store, type StoreReports } from '../store/context.ts';
 
-/** Chunks named in one packet at most. */
-const PER_PACKET = 24_576;
+/** Chunks told in one turn of the event loop, and in one packet; the stock server has up to 24576 in a packet. */
+const PER_TURN = 8192;
 /** Errors that wait to be reported; more are not worth counting. */
 const MAX_ERRORS = 1000;
 
@@ -19,11 +19,7 @@ export function reportedVersion(store: Store, slot: number): number {
   return (store.table.version(slot) & 0x7fff_ffff) + (marked ? MARKED_FOR_REMOVAL : 0);
 }
 
-function* parts<T>(list: readonly T[]): Generator<T[]> {
-  for (let at = 0; at < list.length; at += PER_PACKET) yield list.slice(at, at + PER_PACKET);
-}
-
-/** What the master must still be told (spec 30 §1.14). It waits while there is no registered connection. */
+/** What one peer must still be told (spec 30 §1.14). It waits while there is no registered connection to it. */
 export class ReportQueue implements StoreReports {
   #errors = 0;
   readonly #damaged = new Set<number>();
@@ -70,38 +66,49 @@ export class ReportQueue implements StoreReports {
     return changed;
   }
 
-  /** The frames to send now, in the order that the master expects. */
+  /** There is nothing to tell, apart from the space. */
+  get isEmpty(): boolean {
+    const chunks = this.#damaged.size + this.#lost.length + this.#found.length + this.#changed.length;
+    return this.#errors + chunks === 0;
+  }
+
+  /** The frames to send in this turn, in the order that the master expects; `isEmpty` tells whether there is more. */
   take(store: Store): Buffer[] {
     const frames: Buffer[] = [];
     for (; this.#errors > 0; this.#errors--) frames.push(CSTOMA_ERROR_OCCURRED.encode({}));
-    for (const chunkIds of parts([...this.#damaged])) frames.push(CSTOMA_CHUNK_DAMAGED.encode({ chunkIds }));
+    if (this.#damaged.size > 0) frames.push(CSTOMA_CHUNK_DAMAGED.encode({ chunkIds: [...this.#damaged] }));
     this.#damaged.clear();
-    const found = this.#found.splice(0);
-    const changed = this.#changed.splice(0);
-    this.#pushLost(frames, this.#trulyLost(store, found));
-    this.#pushFound(store, frames, found);
-    this.#pushLost(frames, changed);
-    this.#pushFound(store, frames, changed);
+    let room = PER_TURN;
+    const lost = this.#lost.splice(0, room);
+    room -= lost.length;
+    pushLost(frames, this.#trulyLost(store, lost));
+    const found = this.#found.splice(0, room);
+    room -= found.length;
+    pushFound(store, frames, found);
+    const changed = this.#changed.splice(0, room);
+    pushLost(frames, changed);
+    pushFound(store, frames, changed);
     return frames;
   }
 
   /** Chunks that came back since they were noted as lost are not lost, unless they are reported as found right after. */
-  #trulyLost(store: Store, found: readonly number[]): number[] {
-    const lost = this.#lost.splice(0);
-    if (lost.length === 0) return lost;
-    const again = new Set(found);
-    return lost.filter((chunkId) => store.table.find(chunkId) === NONE || again.has(chunkId));
+  #trulyLost(store: Store, lost: readonly number[]): readonly number[] {
+    const back = lost.filter((chunkId) => store.table.find(chunkId) !== NONE);
+    if (back.length === 0) return lost;
+    const again = new Set(this.#found);
+    const notLost = new Set(back.filter((chunkId) => !again.has(chunkId)));
+    return lost.filter((chunkId) => !notLost.has(chunkId));
   }
+}
 
-  #pushLost(frames: Buffer[], lost: readonly number[]): void {
-    for (const chunkIds of parts(lost)) frames.push(CSTOMA_CHUNK_LOST.encode({ chunkIds }));
-  }
+function pushLost(frames: Buffer[], chunkIds: readonly number[]): void {
+  if (chunkIds.length > 0) frames.push(CSTOMA_CHUNK_LOST.encode({ chunkIds: [...chunkIds] }));
+}
 
-  #pushFound(store: Store, frames: Buffer[], found: readonly number[]): void {
-    const chunks = found.flatMap((chunkId) => {
-      const slot = store.table.find(chunkId);
-      return slot === NONE ? [] : { chunkId, version: reportedVersion(store, slot) };
-    });
-    for (const part of parts(chunks)) frames.push(CSTOMA_CHUNK_NEW.encode({ chunks: part }));
-  }
+function pushFound(store: Store, frames: Buffer[], found: readonly number[]): void {
+  const chunks = found.flatMap((chunkId) => {
+    const slot = store.table.find(chunkId);
+    return slot === NONE ? [] : { chunkId, version: reportedVersion(store, slot) };
+  });
+  if (chunks.length > 0) frames.push(CSTOMA_CHUNK_NEW.encode({ chunks }));
 }

@@ -1,9 +1,14 @@
-import { createHash } from 'node:crypto';
 import {
+  ALCES_MSGID,
+  ALCES_VERSION_STRING,
   ANTOAN_BAD_COMMAND_SIZE,
+  ANTOAN_GET_VERSION,
   ANTOAN_NOP,
   ANTOAN_UNKNOWN_COMMAND,
+  ANTOAN_VERSION,
   CSTOAN_CHUNK_CHECKSUM,
+  CSTOMA_ALCES_STANDBY,
+  CSTOMA_ALCES_SYNCED,
   CSTOMA_CURRENT_LOAD,
   CSTOMA_LABELS,
   CSTOMA_REGISTER,
@@ -15,9 +20,10 @@ import {
   FrameTooLong,
   Limit,
   LoadStatus,
+  MATOCS_ALCES_LEAD,
+  MATOCS_ALCES_NODES,
   MATOCS_MASTER_ACK,
   packVersion,
-  VERSION,
 } from '@alces/proto';
 import type { Clock, Connection, ConnectionHandlers } from '@alces/runtime';
 import { answerChunkQuery, isChunkQuery } from '../data/chunk-queries.ts';
@@ -25,15 +31,17 @@ import { NOP_FRAME } from '../data/nop.ts';
 import type { Identity } from '../disks/identity.ts';
 import { spaceTotals } from '../disks/totals.ts';
 import { ipNumber } from '../net/address.ts';
+import { beginFrame, challengeDigest, type Generation } from './begin.ts';
 import { ChunkList } from './chunk-list.ts';
 import { carryOut, type OrderContext } from './orders.ts';
+import type { ReportHub } from './report-hub.ts';
 import type { ReportQueue } from './report-queue.ts';
 import type { LinkSettings } from './settings.ts';
 
 /** What a connection to the master needs from the rest of the server. */
 export interface SessionContext extends OrderContext {
   clock: Clock;
-  reports: ReportQueue;
+  reports: ReportHub;
   settings(): LinkSettings;
   identity(): Identity;
   /** 3 = local rebalance in progress, as far as the master should know; undefined: none. */
@@ -42,7 +50,28 @@ export interface SessionContext extends OrderContext {
   identified(chunkserverId: number, metaId: bigint): boolean;
   /** The master sends us elsewhere; 0 = resolve the name again. */
   redirected(ip: number): void;
+  /** The master is one of the nodes of a journal, or not (no nodes): these follow it. */
+  following(nodes: readonly StandbyNode[]): void;
+  /** The node that this session is with followed and leads now; false: a later leader is known. */
+  takesLead(session: MasterSession, epoch: number): boolean;
   log: { info(message: string): void; warn(message: string): void };
+}
+
+/** A node that may lead one day, and where it takes registrations until then. */
+export interface StandbyNode {
+  host: string;
+  port: number;
+}
+
+/** How a session begins. */
+export interface SessionStart {
+  /** `standby`: with a node that follows; it learns everything and orders nothing. */
+  role: 'master' | 'standby';
+  generation: Generation;
+  /** Seconds of silence after which the connection is given up, until the master says what is right. */
+  timeoutSeconds: number;
+  /** The connection has ended, for whatever reason. Called once. */
+  ended(session: MasterSession): void;
 }
 
 type Ack = FieldsOf<typeof MATOCS_MASTER_ACK>;
@@ -53,6 +82,12 @@ const LOAD_EVERY_SECONDS = 5;
 /** The list and the event reports go out at most this long after they were wanted. */
 const REPORT_DELAY_MS = 5;
 const DEFAULT_TIMEOUT_SECONDS = 10;
+/** So long orders of earlier connections may take before the chunk list is made all the same. */
+const ORDERS_PATIENCE_MS = 2000;
+/** A leader that has not said anything for so many of its periods is given up. */
+const SILENT_PINGS = 3;
+/** The stand of the protocol between chunkservers and standbys. */
+const STANDBY_PROTOCOL = 1;
 const LABELS_SINCE = packVersion(2, 1, 0);
 const LOAD_STATUS_SINCE = packVersion(3, 0, 7);
 const REBALANCE_STATUS_SINCE = packVersion(3, 0, 62);
@@ -60,9 +95,6 @@ const DISCONNECT_SINCE = packVersion(3, 0, 75);
 
 /** `begin`: waiting for the first answer; `list`: sending the chunk list; `registered`: all sent. */
 type Phase = 'begin' | 'list' | 'registered';
-
-/** How the registration begins: generation 6, or 5 for masters that close on it. */
-export type Generation = 5 | 6;
 
 /**
  * One connection to the master, from BEGIN to its end (spec 30 §1.3 - §1.14). Anything malformed or unknown closes it.
@@ -72,6 +104,11 @@ export class MasterSession implements ConnectionHandlers {
   readonly #connection: Connection;
   readonly #generation: Generation;
   readonly #whenClosed: (session: MasterSession) => void;
+  #role: SessionStart['role'];
+  #reports: ReportQueue;
+  /** Epoch in which this master leads, 0 when it is the only one. */
+  #epoch = 0;
+  #pingMs = 0;
   readonly #reader = new FrameReader(Limit.CHUNKSERVER_FROM_MASTER);
   #phase: Phase = 'begin';
   #list: ChunkList | undefined;
@@ -83,25 +120,41 @@ export class MasterSession implements ConnectionHandlers {
   #lastLoadSlot: number;
   #reporting = false;
   #open = true;
+  readonly #startedMs: number;
+  #spoken = false;
   /** Whether an ACK or a NOP came: the master is really there. */
   heard = false;
 
-  constructor(
-    context: SessionContext,
-    connection: Connection,
-    generation: Generation,
-    timeoutSeconds: number,
-    whenClosed: (session: MasterSession) => void,
-  ) {
+  constructor(context: SessionContext, connection: Connection, start: SessionStart) {
     this.#context = context;
     this.#connection = connection;
-    this.#generation = generation;
-    this.#whenClosed = whenClosed;
-    this.#timeoutSeconds = context.settings().masterTimeoutSeconds || timeoutSeconds || DEFAULT_TIMEOUT_SECONDS;
-    this.#lastReceivedMs = context.clock.monotonicMs();
-    this.#lastSentMs = this.#lastReceivedMs;
+    this.#generation = start.generation;
+    this.#role = start.role;
+    this.#whenClosed = start.ended;
+    this.#timeoutSeconds = context.settings().masterTimeoutSeconds || start.timeoutSeconds || DEFAULT_TIMEOUT_SECONDS;
+    this.#startedMs = context.clock.monotonicMs();
+    this.#lastReceivedMs = this.#startedMs;
+    this.#lastSentMs = this.#startedMs;
     this.#lastLoadSlot = this.#loadSlot();
-    this.#send(this.#begin(undefined));
+    this.#reports = start.role === 'master' ? context.reports.master : context.reports.open();
+    this.#reports.wake = () => this.reportSoon();
+    if (start.role === 'standby') this.#send(CSTOMA_ALCES_STANDBY.encode({ protocol: STANDBY_PROTOCOL }));
+    this.#send(beginFrame(context, this.#generation, undefined));
+  }
+
+  /** Whether orders of this session's master count. */
+  get leads(): boolean {
+    return this.#role === 'master';
+  }
+
+  /** Epoch in which the master leads, 0 when it did not say. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Milliseconds since the connection was made without a word from the other side, 0 when there was one. */
+  get waitingMs(): number {
+    return this.#spoken ? 0 : this.#context.clock.monotonicMs() - this.#startedMs;
   }
 
   get isRegistered(): boolean {
@@ -127,6 +180,7 @@ export class MasterSession implements ConnectionHandlers {
 
   data(bytes: Buffer): void {
     this.#lastReceivedMs = this.#context.clock.monotonicMs();
+    this.#spoken = true;
     this.#context.store.counters.masterBytesIn += bytes.length;
     this.#reader.push(bytes);
     try {
@@ -144,7 +198,30 @@ export class MasterSession implements ConnectionHandlers {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    if (this.#role === 'standby') this.#context.reports.close(this.#reports);
+    else this.#reports.wake = () => {};
     this.#whenClosed(this);
+  }
+
+  /** The node takes the lead: what it was not told yet, and what the master before was not told, is told now. */
+  async promote(epoch: number): Promise<void> {
+    const { reports, orders, clock } = this.#context;
+    this.#epoch = epoch;
+    await orders.whenNone(clock, ORDERS_PATIENCE_MS);
+    if (!this.#open) return;
+    const own = this.#reports;
+    const rest = reports.master;
+    while (!own.isEmpty) this.#sendReports(own);
+    reports.close(own);
+    own.wake = () => {};
+    this.#role = 'master';
+    this.#reports = rest;
+    rest.wake = () => this.reportSoon();
+    this.#sendReports(rest);
+    this.#send(CSTOMA_SPACE.encode(spaceTotals(this.#context.store)));
+    this.#send(CSTOMA_ALCES_SYNCED.encode({ epoch }));
+    if (!rest.isEmpty) this.reportSoon();
+    this.#context.log.info(`master connection module: registered with the new leader, epoch ${epoch}`);
   }
 
   /** Closes at once. */
@@ -164,7 +241,7 @@ export class MasterSession implements ConnectionHandlers {
   /** Keep-alive, time-out, periodic reports; several times a second. */
   tick(): void {
     const nowMs = this.#context.clock.monotonicMs();
-    if (nowMs - this.#lastReceivedMs > this.#timeoutSeconds * 1000) {
+    if (nowMs - this.#lastReceivedMs > this.#patienceMs) {
       this.#context.log.warn('master connection module: connection timed out');
       this.abort();
       return;
@@ -198,8 +275,16 @@ export class MasterSession implements ConnectionHandlers {
     this.#reporting = true;
     this.#context.clock.timeout(REPORT_DELAY_MS, () => {
       this.#reporting = false;
-      if (this.isRegistered) this.#sendReports();
+      if (!this.isRegistered) return;
+      this.#sendReports(this.#reports);
+      if (!this.#reports.isEmpty) this.reportSoon();
     });
+  }
+
+  /** Silence after which the other side is given up, milliseconds. */
+  get #patienceMs(): number {
+    const patienceMs = this.#timeoutSeconds * 1000;
+    return this.#pingMs > 0 ? Math.min(patienceMs, this.#pingMs * SILENT_PINGS) : patienceMs;
   }
 
   #send(frame: Buffer): void {
@@ -207,21 +292,6 @@ export class MasterSession implements ConnectionHandlers {
     this.#lastSentMs = this.#context.clock.monotonicMs();
     this.#context.store.counters.masterBytesOut += frame.length;
     this.#connection.write(frame);
-  }
-
-  #begin(digest: Buffer | undefined): Buffer {
-    const { settings, identity, store } = this.#context;
-    const { masterTimeoutSeconds, listenHost, listenPort } = settings();
-    const address = { version: VERSION, ip: ipNumber(listenHost), port: listenPort };
-    if (this.#generation === 5)
-      return CSTOMA_REGISTER.encode({
-        layout: 'begin50',
-        ...address,
-        timeout: masterTimeoutSeconds || DEFAULT_TIMEOUT_SECONDS,
-      });
-    const csid = identity().chunkserverId;
-    const fields = { ...address, timeout: masterTimeoutSeconds, csid, ...spaceTotals(store) };
-    return CSTOMA_REGISTER.encode(digest ? { layout: 'beginAuth', digest, ...fields } : { layout: 'begin', ...fields });
   }
 
   #frame({ type, payload }: Frame): void {
@@ -239,16 +309,48 @@ export class MasterSession implements ConnectionHandlers {
         this.heard = true;
         this.#ack(MATOCS_MASTER_ACK.decode(payload));
         return;
+      case ANTOAN_VERSION.number:
+        this.#versionTold(ANTOAN_VERSION.decode(payload).text);
+        return;
+      case MATOCS_ALCES_NODES.number:
+        this.#nodes(MATOCS_ALCES_NODES.decode(payload));
+        return;
+      case MATOCS_ALCES_LEAD.number:
+        this.#lead(MATOCS_ALCES_LEAD.decode(payload).epoch);
+        return;
       default:
         this.#order(type, payload);
     }
   }
 
+  /** Only an Alces master is asked what it is; a stock one does not know of other nodes. */
+  #versionTold(text: Buffer): void {
+    if (this.leads && text.toString('latin1') !== ALCES_VERSION_STRING) this.#context.following([]);
+  }
+
+  #nodes({ epoch, pingMs, nodes }: FieldsOf<typeof MATOCS_ALCES_NODES>): void {
+    if (!this.leads) {
+      this.abort();
+      return;
+    }
+    this.#epoch = epoch;
+    this.#pingMs = epoch > 0 ? pingMs : 0;
+    this.#context.following(nodes.map(({ host, port }) => ({ host: host.toString('latin1'), port })));
+  }
+
+  #lead(epoch: number): void {
+    if (this.leads || !this.isRegistered || !this.#context.takesLead(this, epoch)) this.abort();
+    else void this.promote(epoch);
+  }
+
   #order(type: number, payload: Buffer): void {
-    const { store, jobs } = this.#context;
-    const answer = isChunkQuery(type)
-      ? answerChunkQuery(store, jobs, type, payload)
-      : carryOut(this.#context, type, payload);
+    const { store, jobs, reports } = this.#context;
+    let answer: Promise<Buffer> | undefined;
+    if (isChunkQuery(type)) answer = answerChunkQuery(store, jobs, type, payload);
+    else if (this.leads)
+      answer = carryOut(this.#context, type, payload, (chunkIds) =>
+        reports.ordered(chunkIds, this.#open ? this.#reports : undefined),
+      );
     if (!answer) {
       this.#context.log.warn(`master connection module: got unknown message (type:${type})`);
       this.abort();
@@ -287,12 +389,33 @@ export class MasterSession implements ConnectionHandlers {
     if (ack.layout !== 'accepted5') {
       this.#takeTimeout(ack.timeout);
       const metaId = ack.layout === 'accepted' ? ack.metaId : 0n;
-      if (!this.#context.identified(ack.csid, metaId)) {
+      if (!this.#isOurs(ack.csid, metaId)) {
         this.abort();
         return;
       }
     }
-    this.#continueList();
+    if (this.#phase !== 'begin') return;
+    if (this.leads) this.#send(ANTOAN_GET_VERSION.encode({ msgid: ALCES_MSGID }));
+    this.#beginList();
+  }
+
+  /** What a node that follows says is not to be stored, and if it belongs to another instance only the connection is wrong. */
+  #isOurs(chunkserverId: number, metaId: bigint): boolean {
+    if (this.leads) return this.#context.identified(chunkserverId, metaId);
+    const own = this.#context.identity().metaId;
+    return metaId === 0n || own === 0n || metaId === own;
+  }
+
+  /** The list must show what orders of earlier connections do: they are waited for. */
+  #beginList(): void {
+    const { orders, clock } = this.#context;
+    if (!this.leads || !orders.any) {
+      this.#continueList();
+      return;
+    }
+    void orders.whenNone(clock, ORDERS_PATIENCE_MS).then(() => {
+      if (this.#open && this.#phase === 'begin') this.#continueList();
+    });
   }
 
   #takeTimeout(seconds: number): void {
@@ -306,12 +429,7 @@ export class MasterSession implements ConnectionHandlers {
       this.abort();
       return;
     }
-    const digest = createHash('md5')
-      .update(challenge.subarray(0, 16))
-      .update(Buffer.from(authCode, 'latin1'))
-      .update(challenge.subarray(16))
-      .digest();
-    this.#send(this.#begin(digest));
+    this.#send(beginFrame(this.#context, this.#generation, challengeDigest(challenge, authCode)));
   }
 
   #continueList(): void {
@@ -331,17 +449,18 @@ export class MasterSession implements ConnectionHandlers {
     this.#phase = 'registered';
     this.#send(CSTOMA_REGISTER.encode({ layout: 'end' }));
     this.#context.log.info('master connection module: registered');
-    this.#sendReports();
+    this.#sendReports(this.#reports);
+    if (!this.#reports.isEmpty) this.reportSoon();
   }
 
-  #sendReports(): void {
-    for (const frame of this.#context.reports.take(this.#context.store)) this.#send(frame);
+  #sendReports(queue: ReportQueue): void {
+    for (const frame of queue.take(this.#context.store)) this.#send(frame);
   }
 
   #reportSpace(nowMs: number): void {
     this.#lastSpaceMs = nowMs;
-    const { reports, store } = this.#context;
-    if (reports.takeSpaceChanged()) this.#send(CSTOMA_SPACE.encode(spaceTotals(store)));
+    const { store } = this.#context;
+    if (this.#reports.takeSpaceChanged()) this.#send(CSTOMA_SPACE.encode(spaceTotals(store)));
   }
 
   #loadSlot(): number {

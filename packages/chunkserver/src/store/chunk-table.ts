@@ -23,6 +23,7 @@ interface Columns {
   lastUse: Uint32Array;
   /** Next slot with the same hash, or next free slot. */
   chain: Int32Array;
+  /** Neighbours in the folder's ring; `before` is NONE for a free slot. */
   before: Int32Array;
   after: Int32Array;
 }
@@ -58,6 +59,16 @@ export class ChunkTable {
 
   get count(): number {
     return this.#count;
+  }
+
+  /** Slots are below this number. */
+  get slotLimit(): number {
+    return this.#used;
+  }
+
+  /** Whether there is a chunk in the slot. */
+  isUsed(slot: number): boolean {
+    return this.#columns.before[slot] !== NONE;
   }
 
   /** The slot of a chunk, NONE when it is not here. */
@@ -100,6 +111,7 @@ export class ChunkTable {
       columns.chain[at] = columns.chain[slot];
     }
     this.#unlink(slot);
+    columns.before[slot] = NONE;
     columns.chain[slot] = this.#free;
     this.#free = slot;
     this.#count--;

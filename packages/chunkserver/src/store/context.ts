@@ -41,7 +41,7 @@ export interface StoreReports {
   lost(chunkId: number): void;
   /** A chunk is here, or its folder's mark changed. */
   found(chunkId: number): void;
-  /** A copy with another version took the place of the one reported before. */
+  /** What was told of the chunk is no longer so: it is told anew, with its version or as lost. */
   changed(chunkId: number): void;
   /** Space or chunk counts are worth reporting again. */
   spaceChanged(): void;

@@ -29,7 +29,7 @@ export class MasterSide {
   }
 
   /** The next frame; NOPs, LOAD and SPACE reports are skipped unless asked for. */
-  async next(skip: readonly number[] = [0, 101, 103], deadlineMs = 15_000): Promise<Frame> {
+  async next(skip: readonly number[] = [0, 10, 101, 103], deadlineMs = 15_000): Promise<Frame> {
     const end = performance.now() + deadlineMs;
     for (;;) {
       const frame = this.#frames.shift();
@@ -42,7 +42,7 @@ export class MasterSide {
   }
 
   async expect<F>(message: Message<F>): Promise<F> {
-    const frame = await this.next([0, 101, 103].filter((type) => type !== message.number));
+    const frame = await this.next([0, 10, 101, 103].filter((type) => type !== message.number));
     if (frame.type !== message.number)
       throw new Error(`message ${frame.type} (${frame.payload.toString('hex')}) instead of ${message.name}`);
     return message.decode(frame.payload);

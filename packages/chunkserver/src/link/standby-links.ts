@@ -1,0 +1,106 @@
+import type { Cancel, Clock, Net } from '@alces/runtime';
+import { MasterSession, type SessionContext, type StandbyNode } from './session.ts';
+
+/** Connections to the nodes that follow the master: they are told everything, so that any of them can lead at once. */
+
+const CONNECT_MS = 1000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 2000;
+
+interface StandbyLink {
+  readonly node: StandbyNode;
+  session: MasterSession | undefined;
+  retryMs: number;
+  cancelRetry: Cancel;
+}
+
+const keyOf = ({ host, port }: StandbyNode) => `${host}:${port}`;
+
+export class StandbyLinks {
+  readonly #context: SessionContext;
+  readonly #clock: Clock;
+  readonly #net: Net;
+  readonly #links = new Map<string, StandbyLink>();
+
+  constructor(context: SessionContext, net: Net) {
+    this.#context = context;
+    this.#clock = context.clock;
+    this.#net = net;
+  }
+
+  get sessions(): MasterSession[] {
+    return [...this.#links.values()].flatMap(({ session }) => session ?? []);
+  }
+
+  /** These are the nodes from now on; connections to others end. */
+  follow(nodes: readonly StandbyNode[]): void {
+    const wanted = new Map(nodes.map((node) => [keyOf(node), node]));
+    for (const [key, link] of this.#links) if (!wanted.has(key)) this.#drop(link);
+    for (const [key, node] of wanted) {
+      if (this.#links.has(key)) continue;
+      const link: StandbyLink = { node, session: undefined, retryMs: FIRST_RETRY_MS, cancelRetry: () => {} };
+      this.#links.set(key, link);
+      void this.#connect(link);
+    }
+  }
+
+  /** The session belongs to the master's connection from now on. */
+  release(session: MasterSession): void {
+    for (const [key, link] of this.#links) if (link.session === session) this.#links.delete(key);
+  }
+
+  /** Registers anew with the same nodes. */
+  restart(): void {
+    const nodes = [...this.#links.values()].map(({ node }) => node);
+    this.stop();
+    this.follow(nodes);
+  }
+
+  stop(): void {
+    for (const link of [...this.#links.values()]) this.#drop(link);
+  }
+
+  #drop(link: StandbyLink): void {
+    this.#links.delete(keyOf(link.node));
+    link.cancelRetry();
+    link.session?.disconnect();
+  }
+
+  async #connect(link: StandbyLink): Promise<void> {
+    const { host, port } = link.node;
+    const { bindHost } = this.#context.settings();
+    try {
+      await this.#net.connect({ host, port, timeoutMs: CONNECT_MS, bindHost }, (connection) => {
+        const session = new MasterSession(this.#context, connection, {
+          role: 'standby',
+          generation: 6,
+          timeoutSeconds: 0,
+          ended: (ended) => this.#ended(link, ended),
+        });
+        link.session = session;
+        if (!this.#isWanted(link)) session.abort();
+        return session;
+      });
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      this.#retry(link);
+    }
+  }
+
+  #ended(link: StandbyLink, session: MasterSession): void {
+    if (link.session !== session) return;
+    link.session = undefined;
+    if (session.heard) link.retryMs = FIRST_RETRY_MS;
+    this.#retry(link);
+  }
+
+  #retry(link: StandbyLink): void {
+    if (!this.#isWanted(link)) return;
+    link.cancelRetry = this.#clock.timeout(link.retryMs, () => void this.#connect(link));
+    link.retryMs = Math.min(link.retryMs * 2, LAST_RETRY_MS);
+  }
+
+  #isWanted(link: StandbyLink): boolean {
+    return this.#links.get(keyOf(link.node)) === link;
+  }
+}
