@@ -133,9 +133,9 @@ export class Site {
       for (const index of site.nodes.keys()) site.#writeConfigs(index);
       if (options.startNothing) return site;
       await Promise.all(site.nodes.map((node) => node.daemon('mfsmetalogger', 'start')));
+      // A new journal begins where an operator says; from then on it is keepalived's decision, or the nodes'.
+      await site.nodes[0].order({ command: 'promote', waitMs: 20_000 });
       if (options.keepalived) for (const node of site.nodes) if (site.canLead(node)) await site.startKeepalived(node);
-      if (!options.keepalived && !options.haConfig?.includes('builtin'))
-        await site.nodes[0].order({ command: 'promote', waitMs: 20_000 });
       await site.leader();
       await site.startChunkservers();
       return site;
@@ -148,6 +148,11 @@ export class Site {
 
   canLead(node: SiteNode): boolean {
     return !this.#options.nodes.includes(`${node.name}/witness`);
+  }
+
+  get #usesVip(): boolean {
+    const { keepalived, haConfig } = this.#options;
+    return keepalived || haConfig?.includes('MANAGE_VIP = 1') === true;
   }
 
   logs(): string {
@@ -236,7 +241,8 @@ export class Site {
     return until('a node that serves', timeoutMs, async () => {
       const statuses = await Promise.all(this.nodes.map((node) => node.status()));
       const serving = this.nodes.filter((_, index) => statuses[index]?.serving === true);
-      return serving.length === 1 && serving[0].host.has(this.vip) ? serving[0] : undefined;
+      const isReached = serving[0]?.host.has(this.vip) || !this.#usesVip;
+      return serving.length === 1 && isReached ? serving[0] : undefined;
     });
   }
 

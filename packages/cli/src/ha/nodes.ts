@@ -84,6 +84,9 @@ const LEAD_TIMEOUT_MS = 30_000;
 
 /** Sees to it that one of the nodes, which run, leads. */
 export async function leadersUp(nodes: readonly DaemonPlace[]): Promise<void> {
+  // A new journal begins where somebody says.
+  const answers = await Promise.all(nodes.map(askNode));
+  if (answers.every((answer) => answer?.epoch === 0)) await mfsha(nodes[0], 'promote');
   for (const place of nodes) await startKeepalived(place);
   const deadline = performance.now() + LEAD_TIMEOUT_MS;
   while ((await servingNode(nodes)) === undefined) {
