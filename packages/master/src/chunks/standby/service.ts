@@ -1,3 +1,4 @@
+import type { State } from '@alces/metadata';
 import type {
   Cancel,
   Clock,
@@ -28,10 +29,8 @@ export interface StandbyOptions {
   readonly log: Logger;
   /** As `mfsmaster.cfg` has them now (`chunkSettings`). */
   settings(): StandbySettings;
-  /** The id of the file system that is followed; 0: not known yet. */
-  metaId(): bigint;
-  /** The next chunk id of the state that follows. */
-  nextChunkId(): number;
+  /** The state that follows; undefined while there is none. */
+  state(): State | undefined;
   /** Chunks of all servers together that are taken note of at most. */
   readonly maxLocations?: number;
 }
@@ -73,8 +72,9 @@ class Standby implements StandbyChunkservers, LinkOwner {
       clock,
       random,
       settings: options.settings,
-      metaId: options.metaId,
-      nextChunkId: options.nextChunkId,
+      metaId: () => options.state()?.metaid ?? 0n,
+      // Without a state nobody knows which ids are possible.
+      nextChunkId: () => options.state()?.nextchunkid ?? Number.MAX_SAFE_INTEGER,
       room: () => (options.maxLocations ?? DEFAULT_MAX_LOCATIONS) - this.locations,
     };
     this.turns = new LinkTurns({
