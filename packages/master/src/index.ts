@@ -1,4 +1,5 @@
 export {
+  type AdoptingNet,
   type ChunkCluster,
   chunkSettings,
   createStandbyChunkservers,

@@ -1,3 +1,4 @@
+import type { AdoptingNet } from '@alces/master';
 import type {
   Cancel,
   Clock,
@@ -114,7 +115,7 @@ class HeldClock implements Clock {
   }
 }
 
-class HeldNet implements Net {
+class HeldNet implements AdoptingNet {
   readonly #net: Net;
   readonly #connections = new Set<Connection>();
   readonly #listeners = new Set<Listener>();
@@ -146,6 +147,11 @@ class HeldNet implements Net {
 
   connect(...[options, attach]: Parameters<Net['connect']>): Promise<Connection> {
     return this.#net.connect(options, (connection) => this.#attach(connection, attach));
+  }
+
+  /** Chunkservers' connections of the time of following become the master's. */
+  adopt(connection: Connection, attach: (connection: Connection) => ConnectionHandlers): ConnectionHandlers {
+    return this.#attach(connection, attach);
   }
 
   #attach(connection: Connection, attach: (connection: Connection) => ConnectionHandlers): ConnectionHandlers {

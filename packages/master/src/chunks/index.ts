@@ -1,6 +1,6 @@
 export * from './api.ts';
 export type { ChunkCluster, ChunkMaster, ChunkObserver } from './chunkMaster.ts';
-export { ChunkServerService, type ChunkServerServiceOptions } from './service.ts';
+export { type AdoptingNet, ChunkServerService, type ChunkServerServiceOptions } from './service.ts';
 export { type ChunkSettings, chunkSettings, SettingsError } from './settings.ts';
 export type { StandbySettings } from './standby/messages.ts';
 export {

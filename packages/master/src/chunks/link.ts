@@ -1,5 +1,5 @@
 import { type Frame, FrameReader, FrameTooLong } from '@alces/proto';
-import type { Cancel, Clock, Connection } from '@alces/runtime';
+import type { Cancel, Clock, Connection, ConnectionHandlers } from '@alces/runtime';
 import { addressNumber, formatAddress } from '../exports/network.ts';
 import type { ChunkServer, ServerLink } from './servers.ts';
 import type { StandbyServer } from './standby/server.ts';
@@ -33,7 +33,7 @@ export interface LinkOwner {
 
 /** A connection from a chunkserver: framing, keep-alive, and the frames that wait for their turn. */
 export class Link implements ServerLink {
-  readonly connection: Connection;
+  connection: Connection;
   readonly peerAddress: number;
   /** Set when BEGIN was accepted. */
   server: ChunkServer | undefined;
@@ -85,9 +85,18 @@ export class Link implements ServerLink {
     return this.standby !== undefined ? standbyLimitBytes : strangerLimitBytes;
   }
 
-  /** Somebody else looks after the link from now on. What waits stays; the new owner is told that there may be frames. */
-  handOver(owner: LinkOwner): void {
+  /** Takes what the connection delivers. */
+  get handlers(): ConnectionHandlers {
+    return { data: (bytes) => this.received(bytes), close: () => this.connectionEnded() };
+  }
+
+  /**
+   * Somebody else looks after the link from now on, over the connection as it is for them. What waits stays; the new owner is
+   * told that there may be frames.
+   */
+  handOver(owner: LinkOwner, connection: Connection): void {
     this.owner = owner;
+    this.connection = connection;
     this.owner.ready(this);
   }
 

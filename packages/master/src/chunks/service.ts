@@ -25,6 +25,15 @@ const aliveCheckMs = 200;
 /** A tick that comes so late means that the master itself stood still; nobody else is to blame for silence. */
 const stallMs = 1000;
 
+/** A network of which its user can be cut off. Connections that were made outside before are taken into it. */
+export interface AdoptingNet extends Net {
+  adopt(connection: Connection, attach: (connection: Connection) => ConnectionHandlers): ConnectionHandlers;
+}
+
+function canAdopt(net: Net): net is AdoptingNet {
+  return 'adopt' in net;
+}
+
 export interface ChunkServerServiceOptions extends ChunkMasterOptions {
   readonly net: Net;
 }
@@ -68,10 +77,14 @@ export class ChunkServerService implements LinkOwner {
 
   /** Takes over the connections of the time of following: their chunkservers are told who leads. */
   takeOver({ links }: StandbyHandover): void {
-    for (const link of links) {
+    for (const { link, deliverTo } of links) {
       if (link.isClosed) continue;
       this.links.add(link);
-      link.handOver(this);
+      const attach = (connection: Connection) => {
+        link.handOver(this, connection);
+        return link.handlers;
+      };
+      deliverTo(canAdopt(this.net) ? this.net.adopt(link.connection, attach) : attach(link.connection));
       link.send(MATOCS_ALCES_LEAD.encode({ epoch: this.master.cluster.epoch }));
     }
   }
@@ -103,7 +116,7 @@ export class ChunkServerService implements LinkOwner {
     }
     const link = new Link(connection, this, this.master.settings.timeoutSeconds * 1000);
     this.links.add(link);
-    return { data: (bytes) => link.received(bytes), close: () => link.connectionEnded() };
+    return link.handlers;
   }
 
   nowMs(): number {

@@ -1,7 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createState, type State } from '@alces/metadata';
 import { createLogger, parseConfig, realEnvironment } from '@alces/runtime';
 import { until } from '../../../../test/support/until.ts';
 import { type Chunkserver, startChunkserver } from '../../../chunkserver/src/chunkserver.ts';
@@ -26,7 +25,6 @@ export class Node {
   readonly folder: string;
   readonly standby: StandbyChunkservers;
   standbyPort = 0;
-  state: State = createState();
   master: RunningMaster | undefined;
 
   constructor(root: string, number: number) {
@@ -37,7 +35,8 @@ export class Node {
       ...realEnvironment(),
       log: this.log,
       settings: () => settings,
-      state: () => this.state,
+      metaId: () => 0n,
+      nextChunkId: () => 1,
     });
   }
 

@@ -1,4 +1,3 @@
-import type { State } from '@alces/metadata';
 import type {
   Cancel,
   Clock,
@@ -29,15 +28,23 @@ export interface StandbyOptions {
   readonly log: Logger;
   /** As `mfsmaster.cfg` has them now (`chunkSettings`). */
   settings(): StandbySettings;
-  /** The state that follows; undefined while there is none. */
-  state(): State | undefined;
+  /** The id of the file system that is followed; 0: not known yet. */
+  metaId(): bigint;
+  /** The next chunk id of the state that follows. */
+  nextChunkId(): number;
   /** Chunks of all servers together that are taken note of at most. */
   readonly maxLocations?: number;
 }
 
-/** Connections of chunkservers, and what they reported, on their way from following to leading. */
+/** A connection of a chunkserver, with what the server reported, on its way from following to leading. */
+export interface HandedLink {
+  readonly link: Link;
+  /** Who gets what the connection delivers from now on. */
+  deliverTo(handlers: ConnectionHandlers): void;
+}
+
 export interface StandbyHandover {
-  readonly links: readonly Link[];
+  readonly links: readonly HandedLink[];
 }
 
 /** The port of a node that follows (9427): Alces chunkservers tell it what they have, so that it can lead at once. */
@@ -53,11 +60,19 @@ export interface StandbyChunkservers {
   close(): Promise<void>;
 }
 
+/** Where a connection delivers to at the moment. */
+interface Door {
+  handlers: ConnectionHandlers;
+}
+
 class Standby implements StandbyChunkservers, LinkOwner {
   private readonly options: StandbyOptions;
   private readonly context: StandbyContext;
   private readonly turns: LinkTurns;
-  private links = new Set<Link>();
+  /** With each link, where its connection delivers to. */
+  private readonly links = new Map<Link, Door>();
+  /** Links that a master of this node has. */
+  private handed: readonly Link[] = [];
   private listener: Listener | undefined;
   private following = true;
   /** Copies of all servers, counted a few times a second and at most one frame out of date. */
@@ -72,9 +87,8 @@ class Standby implements StandbyChunkservers, LinkOwner {
       clock,
       random,
       settings: options.settings,
-      metaId: () => options.state()?.metaid ?? 0n,
-      // Without a state nobody knows which ids are possible.
-      nextChunkId: () => options.state()?.nextchunkid ?? Number.MAX_SAFE_INTEGER,
+      metaId: options.metaId,
+      nextChunkId: options.nextChunkId,
       room: () => (options.maxLocations ?? DEFAULT_MAX_LOCATIONS) - this.locations,
     };
     this.turns = new LinkTurns({
@@ -94,21 +108,35 @@ class Standby implements StandbyChunkservers, LinkOwner {
 
   takeOver(): StandbyHandover {
     this.following = false;
-    const known = [...this.links];
-    const complete = known.filter(({ standby }) => standby?.completeAtMs !== undefined);
-    for (const link of known) if (!complete.includes(link)) link.close();
-    for (const link of complete) this.turns.forget(link);
-    this.links = new Set();
+    const handed: HandedLink[] = [];
+    for (const [link, door] of [...this.links]) {
+      if (link.standby?.completeAtMs === undefined) {
+        link.close();
+        continue;
+      }
+      this.turns.forget(link);
+      handed.push({
+        link,
+        deliverTo(handlers) {
+          door.handlers = handlers;
+        },
+      });
+    }
+    this.links.clear();
+    this.handed = handed.map(({ link }) => link);
     this.locations = 0;
-    return { links: complete };
+    return { links: handed };
   }
 
   resume(): void {
+    // Those that the master did not close itself must register again, too.
+    for (const link of this.handed) link.end();
+    this.handed = [];
     this.following = true;
   }
 
   get figures(): StandbyChunkservers['figures'] {
-    const servers = [...this.links].flatMap(({ standby }) => standby ?? []);
+    const servers = [...this.links.keys()].flatMap(({ standby }) => standby ?? []);
     return {
       servers: servers.filter(({ completeAtMs }) => completeAtMs !== undefined).length,
       copies: servers.reduce((sum, { locations }) => sum + locations.count, 0),
@@ -120,7 +148,7 @@ class Standby implements StandbyChunkservers, LinkOwner {
     this.following = false;
     this.cancelCheck();
     this.turns.stop();
-    for (const link of this.links) link.end();
+    for (const link of [...this.links.keys(), ...this.handed]) link.end();
     this.links.clear();
     await this.listener?.close();
   }
@@ -152,8 +180,13 @@ class Standby implements StandbyChunkservers, LinkOwner {
       return { data: () => {}, close: () => {} };
     }
     const link = new Link(connection, this, this.options.settings().timeoutSeconds * 1000);
-    this.links.add(link);
-    return { data: (bytes) => link.received(bytes), close: () => link.connectionEnded() };
+    const door: Door = { handlers: link.handlers };
+    this.links.set(link, door);
+    return {
+      data: (bytes) => door.handlers.data(bytes),
+      drain: () => door.handlers.drain?.(),
+      close: (error) => door.handlers.close(error),
+    };
   }
 
   private handle(link: Link, type: number, payload: Buffer, deadlineMs: number): boolean {
@@ -169,7 +202,7 @@ class Standby implements StandbyChunkservers, LinkOwner {
   private registered(link: Link): void {
     const { ip, port, locations } = link.standby!;
     // Only one connection of a server can be up to date, and that is the latest.
-    for (const other of [...this.links]) {
+    for (const other of [...this.links.keys()]) {
       if (other !== link && other.standby?.ip === ip && other.standby.port === port) other.close();
     }
     this.options.log.info(`standby: chunkserver ${formatAddress(ip)}:${port} registered, ${locations.count} chunks`);
@@ -179,7 +212,7 @@ class Standby implements StandbyChunkservers, LinkOwner {
     const nowMs = this.nowMs();
     const lateMs = nowMs - this.lastCheckMs - ALIVE_CHECK_MS;
     this.lastCheckMs = nowMs;
-    for (const link of [...this.links]) link.checkAlive(nowMs, lateMs > STALL_MS ? lateMs : 0);
+    for (const link of [...this.links.keys()]) link.checkAlive(nowMs, lateMs > STALL_MS ? lateMs : 0);
   }
 }
 
