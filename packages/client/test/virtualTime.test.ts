@@ -1,6 +1,8 @@
 import { connectMaster, type MasterSession, ops } from '@alces/client';
 import {
+  ANTOAN_GET_VERSION,
   ANTOAN_NOP,
+  ANTOAN_VERSION,
   CLTOMA_FUSE_GETATTR,
   CLTOMA_FUSE_REGISTER,
   CLTOMA_FUSE_SUSTAINED_INODES,
@@ -22,6 +24,7 @@ interface SimulatedMaster {
   readonly log: { readonly type: number; readonly atMs: number }[];
   /** Answers nothing but registrations and times. */
   mute: boolean;
+  version: string;
 }
 
 const ATTR = {
@@ -40,10 +43,15 @@ const ATTR = {
 };
 
 async function startMaster(sim: Simulation, host: Host): Promise<SimulatedMaster> {
-  const master: SimulatedMaster = { log: [], mute: false };
+  const master: SimulatedMaster = { log: [], mute: false, version: '3.0.117' };
   const answer = (connection: Connection, type: number, payload: Buffer): void => {
     master.log.push({ type, atMs: sim.nowMs });
-    if (type === CLTOMA_FUSE_REGISTER.number) {
+    if (type === ANTOAN_GET_VERSION.number) {
+      const msgid = payload.readUInt32BE(0);
+      connection.write(
+        ANTOAN_VERSION.encode({ layout: 'msgid', msgid, version: VERSION, text: Buffer.from(master.version) }),
+      );
+    } else if (type === CLTOMA_FUSE_REGISTER.number) {
       const { layout } = CLTOMA_FUSE_REGISTER.decode(payload);
       const reconnected = { layout: 'reconnected' as const, version: VERSION, status: 0 };
       connection.write(MATOCL_FUSE_REGISTER.encode(layout === 'reconnect' ? reconnected : SESSION));

@@ -3,17 +3,14 @@ import type { Cancel, Clock, Net } from '@alces/runtime';
 import { MfsError } from '../errors.ts';
 import type { MasterAddress, SessionParameters } from '../types.ts';
 import { MasterConnection, NotAMaster } from './masterConnection.ts';
+import { MasterSearch } from './masterSearch.ts';
 import { type KnownSession, type Registration, reconnectSession, registerSession } from './registration.ts';
 
-/** Tries of the first registration before it is given up (spec 00 §6.2). */
-const FIRST_TRIES = 10;
-/**
- * The stock mount tries twice every 2 s. We begin much faster, so that a master that comes back or an address that moves to another
- * host costs little, and slow down to about its pace.
- */
-const PAUSES_MS = [0, 20, 50, 100, 150, 250, 400, 600, 1000];
-/** A lost SYN is repeated by the kernel after a second; a new attempt sooner finds an address that moved. */
-const CONNECT_LIMITS_MS = [250, 250, 500, 500, 1000, 2000];
+/** The first registration is given up when no master was found for so long (the stock mount: 10 tries, spec 00 §6.2). */
+const FIRST_LIMIT_MS = 5000;
+/** Pause after a master was found that did not take the session, growing up to the last. */
+const REFUSED_PAUSES_MS = [10, 20, 50, 100, 200, 500, 1000];
+const CONNECT_LIMIT_MS = 2000;
 
 export interface RegisteredConnection {
   readonly connection: MasterConnection;
@@ -39,6 +36,22 @@ function isFinal(error: unknown): boolean {
   return broken || error instanceof MfsError;
 }
 
+/** One effort to get a connection; ends when it is cancelled. */
+class Effort {
+  cancelled = false;
+  #stop: (() => void) | undefined;
+
+  /** What ends the step that is under way. */
+  set step(stop: (() => void) | undefined) {
+    this.#stop = stop;
+  }
+
+  cancel(): void {
+    this.cancelled = true;
+    this.#stop?.();
+  }
+}
+
 /** Finds a master among the given addresses and registers with it. */
 export class Connector {
   readonly #net: Net;
@@ -46,10 +59,11 @@ export class Connector {
   readonly #addresses: readonly MasterAddress[];
   readonly #bindHost: string | undefined;
   readonly #forgetPassword: boolean;
+  readonly #efforts = new Set<Effort>();
   #registration: Registration;
   #stopped = false;
-  #cancelPause: Cancel | undefined;
-  #next = 0;
+  /** Where a master was found last. */
+  #latest: MasterAddress | undefined;
 
   constructor(
     net: Net,
@@ -69,48 +83,68 @@ export class Connector {
 
   /** Registers a new session. Throws MfsError when a master refuses, another error when none can be reached. */
   async first(): Promise<RegisteredConnection> {
-    let failure: unknown;
-    for (let attempt = 0; attempt < FIRST_TRIES * this.#addresses.length; attempt++) {
+    const effort = this.#begin();
+    const deadlineMs = this.#clock.monotonicMs() + FIRST_LIMIT_MS;
+    for (let tries = 0; ; tries++) {
+      const connection = await this.#find(effort, deadlineMs);
       try {
-        return await this.#register(attempt, undefined);
+        return await this.#register(connection, undefined);
       } catch (error) {
-        if (isFinal(error)) throw error;
-        failure = error;
+        if (isFinal(error) || effort.cancelled) throw error;
       }
-      if (this.#stopped) break;
-      await this.#pause(attempt);
+      await this.#pause(effort, tries);
     }
-    throw failure;
   }
 
-  /** Gets a connection for the known session again, however long it takes, and reports it once. */
-  again(session: KnownSession | undefined, result: Reconnected): void {
+  /** Gets a connection for the known session again, however long it takes, and reports it once. Returns what ends the effort. */
+  again(session: KnownSession | undefined, result: Reconnected): Cancel {
+    const effort = this.#begin();
     const run = async (): Promise<void> => {
-      for (let attempt = 0; !this.#stopped; attempt++) {
-        const outcome = await this.#attempt(attempt, session);
-        if (outcome === 'otherFileSystem') result.sessionLost();
+      for (let tries = 0; !effort.cancelled; tries++) {
+        const outcome = await this.#attempt(effort, session);
+        if (effort.cancelled) {
+          if (typeof outcome === 'object') outcome.connection.destroy();
+        } else if (outcome === 'otherFileSystem') result.sessionLost();
         else if (outcome !== undefined) {
-          this.#report(outcome, result);
+          this.#efforts.delete(effort);
+          result.connected(outcome.connection, outcome.parameters);
           return;
         }
-        await this.#pause(attempt);
+        await this.#pause(effort, tries);
       }
     };
     void run();
+    return () => this.#cancel(effort);
   }
 
   stop(): void {
     this.#stopped = true;
-    this.#cancelPause?.();
+    for (const effort of [...this.#efforts]) this.#cancel(effort);
   }
 
-  /** Undefined: unreachable, silent, or it refused; the next attempt may find another master there. */
-  async #attempt(attempt: number, session: KnownSession | undefined): Promise<Attempt | 'otherFileSystem' | undefined> {
+  #begin(): Effort {
+    const effort = new Effort();
+    this.#efforts.add(effort);
+    if (this.#stopped) this.#cancel(effort);
+    return effort;
+  }
+
+  #cancel(effort: Effort): void {
+    this.#efforts.delete(effort);
+    effort.cancel();
+  }
+
+  /** Undefined: it was silent or refused; the next attempt may find another master there. */
+  async #attempt(effort: Effort, session: KnownSession | undefined): Promise<Attempt | 'otherFileSystem' | undefined> {
     try {
-      if (session === undefined) return await this.#register(attempt, undefined);
-      const answer = await this.#reconnect(attempt, session);
-      if (typeof answer === 'object') return answer;
-      const renewed = await this.#register(attempt, answer === 'registerAgain' ? session : undefined);
+      const connection = await this.#find(effort);
+      effort.step = () => connection.destroy();
+      if (session === undefined) return await this.#register(connection, undefined);
+      const answer = await this.#reconnect(connection, session);
+      if (answer === 'ok') return { connection, parameters: undefined };
+      const another = await this.#open(connection.address);
+      effort.step = () => another.destroy();
+      const renewed = await this.#register(another, answer === 'registerAgain' ? session : undefined);
       if (session.metaId === 0n || renewed.parameters.metaId === session.metaId) return renewed;
       renewed.connection.destroy();
       return 'otherFileSystem';
@@ -119,12 +153,13 @@ export class Connector {
     }
   }
 
-  async #reconnect(attempt: number, session: KnownSession): Promise<Attempt | 'registerAgain' | 'lost'> {
-    const connection = await this.#open(attempt);
+  async #reconnect(
+    connection: MasterConnection,
+    session: KnownSession,
+  ): Promise<Awaited<ReturnType<typeof reconnectSession>>> {
     try {
       const answer = await reconnectSession(connection, session);
-      if (answer === 'ok') return { connection, parameters: undefined };
-      connection.destroy();
+      if (answer !== 'ok') connection.destroy();
       return answer;
     } catch (error) {
       connection.destroy();
@@ -132,13 +167,7 @@ export class Connector {
     }
   }
 
-  #report({ connection, parameters }: Attempt, result: Reconnected): void {
-    if (this.#stopped) connection.destroy();
-    else result.connected(connection, parameters);
-  }
-
-  async #register(attempt: number, session: KnownSession | undefined): Promise<RegisteredConnection> {
-    const connection = await this.#open(attempt);
+  async #register(connection: MasterConnection, session: KnownSession | undefined): Promise<RegisteredConnection> {
     try {
       const parameters = await registerSession(connection, this.#registration, session);
       if (this.#forgetPassword) this.#registration = { ...this.#registration, passwordMd5: undefined };
@@ -149,21 +178,50 @@ export class Connector {
     }
   }
 
-  #open(attempt: number): Promise<MasterConnection> {
-    const address = this.#addresses[this.#next % this.#addresses.length];
-    const limit = CONNECT_LIMITS_MS[Math.min(attempt, CONNECT_LIMITS_MS.length - 1)];
-    return MasterConnection.open(this.#net, this.#clock, address, limit, this.#bindHost);
+  async #open(address: MasterAddress): Promise<MasterConnection> {
+    const connection = await MasterConnection.open(this.#net, this.#clock, address, CONNECT_LIMIT_MS, this.#bindHost);
+    await connection.askVersion(CONNECT_LIMIT_MS);
+    return connection;
   }
 
-  /** After each failed attempt the next address has its turn. */
-  #pause(attempt: number): Promise<void> {
-    this.#next++;
-    const round = Math.floor(attempt / this.#addresses.length);
-    const pauseMs = PAUSES_MS[Math.min(round, PAUSES_MS.length - 1)];
+  /** A connection to a master that answers. Rejects with the last failure at the deadline, or when the effort is cancelled. */
+  #find(effort: Effort, deadlineMs = Number.POSITIVE_INFINITY): Promise<MasterConnection> {
+    return new Promise((resolve, reject) => {
+      if (effort.cancelled) throw new Error('the session was closed');
+      let failure: unknown = new Error('no answer from the master');
+      let cancelLimit: Cancel = () => {};
+      const latest = this.#latest;
+      const search = new MasterSearch({
+        net: this.#net,
+        clock: this.#clock,
+        addresses: latest === undefined ? this.#addresses : [latest, ...this.#addresses.filter((a) => a !== latest)],
+        bindHost: this.#bindHost,
+        found: (connection) => {
+          cancelLimit();
+          this.#latest = connection.address;
+          resolve(connection);
+        },
+        failed: (reason) => {
+          failure = reason;
+        },
+      });
+      const giveUp = (): void => {
+        cancelLimit();
+        search.stop();
+        reject(failure);
+      };
+      effort.step = giveUp;
+      if (deadlineMs < Number.POSITIVE_INFINITY)
+        cancelLimit = this.#clock.timeout(Math.max(0, deadlineMs - this.#clock.monotonicMs()), giveUp);
+    });
+  }
+
+  #pause(effort: Effort, tries: number): Promise<void> {
+    const pauseMs = REFUSED_PAUSES_MS[Math.min(tries, REFUSED_PAUSES_MS.length - 1)];
     return new Promise((resolve) => {
-      if (this.#stopped) return resolve();
+      if (effort.cancelled) return resolve();
       const cancel = this.#clock.timeout(pauseMs, resolve);
-      this.#cancelPause = () => {
+      effort.step = () => {
         cancel();
         resolve();
       };

@@ -1,4 +1,14 @@
-import { ANTOAN_NOP, type Frame, FrameReader, MATOCL_FUSE_READDIR, MATOCL_FUSE_REGISTER } from '@alces/proto';
+import {
+  ALCES_MSGID,
+  ALCES_VERSION_STRING,
+  ANTOAN_GET_VERSION,
+  ANTOAN_NOP,
+  ANTOAN_VERSION,
+  type Frame,
+  FrameReader,
+  MATOCL_FUSE_READDIR,
+  MATOCL_FUSE_REGISTER,
+} from '@alces/proto';
 import type { Clock, Connection, Net } from '@alces/runtime';
 import type { MasterAddress } from '../types.ts';
 
@@ -12,6 +22,8 @@ export class NotAMaster extends Error {
 }
 
 interface Question {
+  /** Type of the answer. */
+  readonly answer: number;
   readonly resolve: (payload: Buffer) => void;
   readonly reject: (error: Error) => void;
 }
@@ -32,6 +44,8 @@ export class MasterConnection {
   #connection: Connection | undefined;
   #question: Question | undefined;
   #user: MasterConnectionUser | undefined;
+  /** It understands what only Alces masters do. */
+  isAlces = false;
   receivedAtMs: number;
   sentAtMs: number;
 
@@ -76,15 +90,23 @@ export class MasterConnection {
     this.#connection?.write(bytes);
   }
 
-  /** Sends a registration packet and resolves with the payload of the answer 401. */
-  ask(frame: Buffer, limitMs: number): Promise<Buffer> {
+  /** Asks for the version in the way that makes an Alces master known; every master answers. */
+  async askVersion(limitMs: number): Promise<void> {
+    const question = ANTOAN_GET_VERSION.encode({ msgid: ALCES_MSGID });
+    const answer = ANTOAN_VERSION.decode(await this.ask(question, limitMs, ANTOAN_VERSION.number), { layout: 'msgid' });
+    this.isAlces = answer.text.toString('latin1') === ALCES_VERSION_STRING;
+  }
+
+  /** Sends a packet and resolves with the payload of its answer, by default to a registration. */
+  ask(frame: Buffer, limitMs: number, answer: number = MATOCL_FUSE_REGISTER.number): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.#connection === undefined) throw new Error('the connection is closed');
       const cancel = this.#clock.timeout(limitMs, () => {
         this.destroy();
-        reject(new Error('no answer to the registration'));
+        reject(new Error('no answer from the master'));
       });
       this.#question = {
+        answer,
         resolve(payload) {
           cancel();
           resolve(payload);
@@ -98,12 +120,15 @@ export class MasterConnection {
     });
   }
 
-  /** Closes at once; nobody is told. */
+  /** Closes at once; only whoever waits for an answer to `ask` is told. */
   destroy(): void {
     const connection = this.#connection;
+    const question = this.#question;
     this.#connection = undefined;
     this.#user = undefined;
+    this.#question = undefined;
     connection?.destroy();
+    question?.reject(new Error('the connection was closed'));
   }
 
   #received(bytes: Buffer): void {
@@ -129,9 +154,8 @@ export class MasterConnection {
 
   #answer(frame: Frame): void {
     if (frame.type === ANTOAN_NOP.number) return;
-    if (frame.type !== MATOCL_FUSE_REGISTER.number)
-      throw new NotAMaster(`message ${frame.type} during the registration`);
     const question = this.#question!;
+    if (frame.type !== question.answer) throw new NotAMaster(`message ${frame.type} during the registration`);
     this.#question = undefined;
     question.resolve(frame.payload);
   }
@@ -140,8 +164,8 @@ export class MasterConnection {
     if (this.#connection === undefined) return;
     const user = this.#user;
     const question = this.#question;
-    this.destroy();
     this.#question = undefined;
+    this.destroy();
     question?.reject(reason);
     user?.closed(reason);
   }

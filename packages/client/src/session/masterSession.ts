@@ -1,11 +1,15 @@
 import {
   ANTOAN_NOP,
+  CLTOMA_ALCES_ATTACH,
+  CLTOMA_ALCES_NUMBERED,
+  CLTOMA_ALCES_PING,
   CLTOMA_FUSE_AMTIME_INODES,
   CLTOMA_FUSE_SUSTAINED_INODES,
   CLTOMA_FUSE_TIME_SYNC,
   type Frame,
   MATOCL_FUSE_CREATE,
   type Message,
+  NUMBERED_REQUESTS,
   Status,
 } from '@alces/proto';
 import type { Cancel, Clock } from '@alces/runtime';
@@ -23,6 +27,7 @@ import { OpenInodes } from './openInodes.ts';
 import { Outbox } from './outbox.ts';
 import { type Pending, PendingRequests } from './pending.ts';
 import { closeSession } from './registration.ts';
+import { Watch } from './watch.ts';
 
 const TICK_MS = 1000;
 const NOP_AFTER_MS = 2000;
@@ -30,6 +35,8 @@ const STANDSTILL_MS = 3000;
 const TIME_SYNC_TICKS = 60;
 const SUSTAINED_TICKS = 61;
 const CLOSE_LIMIT_MS = 500;
+/** An Alces master sends something every second; one that is silent for longer may be gone. */
+const IDLE_DOUBT_MS = 2500;
 
 export interface SessionSettings {
   readonly ioRetries: number;
@@ -58,6 +65,9 @@ export class Session implements MasterSession {
   readonly #standstill: Standstill;
   #stopTicks: Cancel | undefined;
   #sustainedDue = false;
+  readonly #watch: Watch;
+  /** Ends the search for another master while the connection to this one stands. */
+  #stopSearch: Cancel | undefined;
 
   constructor(connector: Connector, settings: SessionSettings, clock: Clock) {
     this.#clock = clock;
@@ -65,6 +75,12 @@ export class Session implements MasterSession {
     this.#standstill = new Standstill(STANDSTILL_MS, clock.monotonicMs());
     this.#connector = connector;
     this.#settings = settings;
+    this.#watch = new Watch(clock, {
+      receivedAtMs: () => this.#connection?.receivedAtMs,
+      isWaiting: () => this.#pending.count > 0 || this.#isTooQuiet,
+      ping: () => this.#ping(),
+      doubt: (isDoubtful) => this.#doubt(isDoubtful),
+    });
   }
 
   /** First registration. With `delayed` it goes on in the background and operations fail until it succeeds. */
@@ -153,13 +169,14 @@ export class Session implements MasterSession {
       if (this.#state !== 'normal') throw ioError(`session ${this.#state}`);
       const id = this.#pending.nextId();
       fields.msgid = id;
-      const frame = this.#outbox.add(request, fields as Q);
+      const numberedIn = this.#numbersIn(request.number);
+      const frame = this.#outbox.add(request, fields as Q, numberedIn === 0 ? 0 : this.#pending.nextSequence);
       const deliver = (_type: number, payload: Buffer): void => {
         const refusal = payload.length === 5 ? payload[4] : Status.OK;
         if (refusal === Status.OK) resolve(this.#decode(reply, payload, layout, reject) as Answer<R, L>);
         else reject(statusError(refusal));
       };
-      this.#register(id, frame, reply as Message<unknown>, deliver, reject);
+      this.#register(id, frame, reply as Message<unknown>, deliver, reject, numberedIn);
     });
   }
 
@@ -172,13 +189,15 @@ export class Session implements MasterSession {
       frame.writeUInt32BE(payload.length, 4);
       frame.set(payload, 8);
       frame.writeUInt32BE(id, 8);
+      const numberedIn = this.#numbersIn(type);
+      if (numberedIn !== 0) this.#outbox.add(CLTOMA_ALCES_NUMBERED, { request: this.#pending.nextSequence });
       this.#outbox.addBytes(frame);
       const toolId = payload.readUInt32BE(0);
       const deliver = (answerType: number, answer: Buffer): void => {
         answer.writeUInt32BE(toolId, 0);
         resolve({ type: answerType, payload: answer });
       };
-      this.#register(id, frame, undefined, deliver, reject);
+      this.#register(id, frame, undefined, deliver, reject, numberedIn);
     });
   }
 
@@ -200,6 +219,8 @@ export class Session implements MasterSession {
   #end(): void {
     this.#state = 'closed';
     this.#connector.stop();
+    this.#stopSearch?.();
+    this.#watch.stop();
     this.#stopTicks?.();
     this.#connection?.destroy();
     this.#connection = undefined;
@@ -216,6 +237,7 @@ export class Session implements MasterSession {
     reply: Message<unknown> | undefined,
     deliver: Pending['resolve'],
     reject: Pending['reject'],
+    numberedIn: number,
   ): void {
     const { timeoutMs, ioRetries } = this.#settings;
     const now = this.#clock.monotonicMs();
@@ -228,7 +250,43 @@ export class Session implements MasterSession {
     } else {
       this.#scheduleFlush();
     }
-    this.#pending.add(id, frame, reply, deliver, reject, deadline, patienceEnd);
+    this.#pending.add(id, frame, reply, deliver, reject, deadline, patienceEnd).numberedIn = numberedIn;
+    if (this.#connection?.isAlces) this.#watch.begin();
+  }
+
+  /**
+   * The session in which a request of this type has a number, by which an Alces master executes it once however often it comes
+   * (docs/decisions/0150); 0: it has none.
+   */
+  #numbersIn(type: number): number {
+    return this.#connection?.isAlces && NUMBERED_REQUESTS.has(type) ? this.#parameters!.sessionId : 0;
+  }
+
+  /** An Alces master is never silent for so long. */
+  get #isTooQuiet(): boolean {
+    if (!this.#connection?.isAlces) return false;
+    return this.#clock.monotonicMs() - this.#connection.receivedAtMs > IDLE_DOUBT_MS;
+  }
+
+  #ping(): void {
+    this.#outbox.add(CLTOMA_ALCES_PING, {});
+    this.#flush();
+  }
+
+  /** While the master is silent another is looked for; whichever answers first is the one. */
+  #doubt(isDoubtful: boolean): void {
+    this.#stopSearch?.();
+    this.#stopSearch = undefined;
+    if (!isDoubtful) return;
+    const silent = this.#connection;
+    this.#stopSearch = this.#connector.again(this.#parameters, {
+      connected: (connection, parameters) => {
+        this.#stopSearch = undefined;
+        if (silent !== undefined && this.#connection === silent) this.#leave(new Error('the master was silent'));
+        this.#adopt(connection, parameters);
+      },
+      sessionLost: () => {},
+    });
   }
 
   #scheduleFlush(): void {
@@ -292,18 +350,32 @@ export class Session implements MasterSession {
     connection.attach({ frame: (frame) => this.#received(frame), closed: (reason) => this.#lost(reason) });
     if (this.#connection !== connection) return;
     this.#announce();
-    for (const pending of this.#pending.inOrder()) {
-      pending.patienceEndMs = Number.POSITIVE_INFINITY;
-      this.#outbox.addBytes(pending.frame);
-    }
+    for (const pending of this.#pending.inOrder()) this.#sendAgain(pending);
     this.#flush();
+    if (connection.isAlces && this.#pending.count > 0) this.#watch.begin();
     const known = this.#parameters!;
     this.#tell((listener) => listener.connected?.(known));
     if (parameters !== undefined && replaced) this.#tell((listener) => listener.sessionReplaced?.(known));
   }
 
+  #sendAgain(pending: Pending): void {
+    const { numberedIn, sequence, frame } = pending;
+    if (numberedIn !== 0 && numberedIn !== this.#parameters!.sessionId) {
+      this.#fail(pending, 'the session ended, and nobody can tell whether the request was executed');
+      return;
+    }
+    pending.patienceEndMs = Number.POSITIVE_INFINITY;
+    const session = this.#numbersIn(frame.readUInt32BE(0));
+    if (session !== 0) {
+      this.#outbox.add(CLTOMA_ALCES_NUMBERED, { request: sequence });
+      pending.numberedIn = session;
+    }
+    this.#outbox.addBytes(frame);
+  }
+
   /** What the master is told first on each connection. */
   #announce(): void {
+    if (this.#connection?.isAlces) this.#outbox.add(CLTOMA_ALCES_ATTACH, {});
     this.#askTime();
     this.#ticks = 0;
     this.#sustainedDue = this.#inodes.list().length > 0;
@@ -335,13 +407,20 @@ export class Session implements MasterSession {
 
   #lost(reason: Error): void {
     if (this.#connection === undefined) return;
+    this.#leave(reason);
+    this.#reconnect();
+  }
+
+  /** The connection is not used any more. */
+  #leave(reason: Error): void {
+    this.#connection?.destroy();
     this.#connection = undefined;
+    this.#watch.stop();
     this.#outbox = new Outbox();
     const now = this.#clock.monotonicMs();
     for (const pending of this.#pending.inOrder()) this.#countTry(pending, now);
     this.#tell((listener) => listener.locationsInvalid?.());
     this.#tell((listener) => listener.disconnected?.(reason));
-    this.#reconnect();
   }
 
   #countTry(pending: Pending, now: number): void {
@@ -377,6 +456,7 @@ export class Session implements MasterSession {
       this.#disconnect(new Error('nothing came from the master for too long'));
       return;
     }
+    if (this.#isTooQuiet) this.#watch.begin();
     this.#ticks++;
     if (now - connection.sentAtMs > NOP_AFTER_MS) this.#outbox.add(ANTOAN_NOP, { msgid: 0 });
     if (this.#ticks % TIME_SYNC_TICKS === 0) this.#askTime();

@@ -3,6 +3,7 @@ import {
   ANTOAN_NOP,
   ANTOAN_UNKNOWN_COMMAND,
   type Frame,
+  MATOCL_ALCES_PONG,
   MATOCL_FUSE_CHUNK_HAS_CHANGED,
   MATOCL_FUSE_FLENG_HAS_CHANGED,
   MATOCL_FUSE_INVALIDATE_CHUNK_CACHE,
@@ -23,6 +24,7 @@ export function dispatchNotification(
     case ANTOAN_NOP.number:
     case ANTOAN_UNKNOWN_COMMAND.number:
     case ANTOAN_BAD_COMMAND_SIZE.number:
+    case MATOCL_ALCES_PONG.number:
       return true;
     case MATOCL_FUSE_CHUNK_HAS_CHANGED.number: {
       const { inode, index, chunkId, version, length, truncateFlag } = MATOCL_FUSE_CHUNK_HAS_CHANGED.decode(payload);

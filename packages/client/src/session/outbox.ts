@@ -1,4 +1,4 @@
-import type { Message } from '@alces/proto';
+import { CLTOMA_ALCES_NUMBERED, type Message } from '@alces/proto';
 
 const SLAB_BYTES = 64 * 1024;
 
@@ -9,14 +9,17 @@ export class Outbox {
   #unsentFrom = 0;
   #whole: Buffer[] = [];
 
-  /** Adds a frame; the view returned stays unchanged. */
-  add<Q>(message: Message<Q>, fields: Q): Buffer {
-    const start = this.#used;
+  /** Adds a frame, behind the announcement of its number unless that is 0; the view returned (of the frame) stays unchanged. */
+  add<Q>(message: Message<Q>, fields: Q, number = 0): Buffer {
+    let start = this.#used;
     try {
+      if (number !== 0) start = CLTOMA_ALCES_NUMBERED.encodeInto(this.#slab, start, { request: number });
       this.#used = message.encodeInto(this.#slab, start, fields);
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
-      return this.#addToNewSlab(message.encode(fields));
+      const frame = message.encode(fields);
+      if (number !== 0) this.addBytes(CLTOMA_ALCES_NUMBERED.encode({ request: number }));
+      return this.#addToNewSlab(frame);
     }
     return this.#slab.subarray(start, this.#used);
   }

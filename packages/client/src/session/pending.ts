@@ -9,8 +9,10 @@ export interface Pending {
   readonly reply: Message<unknown> | undefined;
   readonly resolve: (type: number, payload: Buffer) => void;
   readonly reject: (error: Error) => void;
-  /** Order of issue. */
+  /** Order of issue, and the number by which an Alces master knows a repeated request. */
   readonly sequence: number;
+  /** Session in which it was sent with its number, 0: in none. */
+  numberedIn: number;
   /** Times it was sent on a connection that then broke, or could not be sent. */
   tries: number;
   /** Monotonic time at which it fails if no answer came. */
@@ -28,11 +30,16 @@ export interface Pending {
 export class PendingRequests {
   readonly #byId: (Pending | undefined)[] = [undefined];
   readonly #free: number[] = [];
-  #sequence = 0;
+  #sequence = 1;
   #count = 0;
 
   get count(): number {
     return this.#count;
+  }
+
+  /** The sequence that the request registered next will have. */
+  get nextSequence(): number {
+    return this.#sequence;
   }
 
   nextId(): number {
@@ -52,7 +59,7 @@ export class PendingRequests {
     if (id === this.#byId.length) this.#byId.push(undefined);
     else this.#free.pop();
     const sequence = this.#sequence++;
-    const times = { deadlineMs, patienceEndMs, tries: 1 };
+    const times = { deadlineMs, patienceEndMs, tries: 1, numberedIn: 0 };
     const pending = { id, frame, reply, resolve, reject, sequence, ...times, abandoned: false };
     this.#byId[id] = pending;
     this.#count++;

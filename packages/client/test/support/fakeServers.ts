@@ -1,5 +1,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { CLTOMA_FUSE_REGISTER, type FieldsOf, FrameReader, MATOCL_FUSE_REGISTER, VERSION } from '@alces/proto';
+import {
+  ANTOAN_GET_VERSION,
+  ANTOAN_VERSION,
+  CLTOMA_FUSE_REGISTER,
+  type FieldsOf,
+  FrameReader,
+  MATOCL_FUSE_REGISTER,
+  VERSION,
+} from '@alces/proto';
 
 export interface Received {
   readonly type: number;
@@ -81,6 +89,8 @@ const CLOSED: RegistrationAnswer = { layout: 'status', status: 0 };
 
 /** A master that registers everybody and leaves the rest to the test. */
 export class FakeMaster {
+  /** What it says that it is. */
+  version = '3.0.117';
   readonly server: FrameServer;
   registrations: Registration[] = [];
   answerRegistration: (request: Registration) => RegistrationAnswer | Buffer | undefined = (request) => {
@@ -93,6 +103,12 @@ export class FakeMaster {
   private constructor(server: FrameServer) {
     this.server = server;
     server.handle = (frame) => {
+      if (frame.type === ANTOAN_GET_VERSION.number) {
+        const msgid = frame.payload.readUInt32BE(0);
+        const text = Buffer.from(this.version);
+        frame.socket.write(ANTOAN_VERSION.encode({ layout: 'msgid', msgid, version: VERSION, text }));
+        return;
+      }
       if (frame.type !== CLTOMA_FUSE_REGISTER.number) {
         this.handle(frame);
         return;
