@@ -5,6 +5,8 @@ export const BACKUP_NAME = 'metadata.mfs.back';
 export const TEMPORARY_NAME = 'metadata.mfs.back.tmp';
 export const EMERGENCY_NAME = 'metadata.mfs.emergency';
 export const CHECKSUM_NAME = 'metadata.crc';
+/** Of Alces alone: checksums of the images in the folder (decision 0045). */
+export const IMAGE_SUMS_NAME = 'images.sum';
 export const METALOGGER_BACKUP_NAME = 'metadata_ml.mfs.back';
 
 /** Families of change logs: the master's own, a metalogger's, and its downloaded copies of the master's. */

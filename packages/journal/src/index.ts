@@ -10,6 +10,7 @@ export * from './files.ts';
 export { damagedEnd, type History, type HistoryOptions, lastVersionOf, readHistory } from './history.ts';
 export { openingChanges } from './identity.ts';
 export { checkImage, type ImageCheck, parseImageFile, writeImageFile } from './image-file.ts';
+export { findDamage, noteImageSums } from './image-sums.ts';
 export { Journal, type JournalFollower, type JournalOptions, type JournalSettings, type SaveMode } from './journal.ts';
 export * from './ledger.ts';
 export type { MasterJournal } from './masterJournal.ts';

@@ -2,6 +2,7 @@ import { type Change, LineWriter, writeChange } from '@alces/metadata';
 import type { Clock, Disk } from '@alces/runtime';
 import { CommitQueue } from './commit-queue.ts';
 import { type ChangelogFamily, changelogName, inFolder } from './files.ts';
+import { LineSumsWriter, sumOfLine, sumsName } from './line-sums.ts';
 import type { MasterJournal } from './masterJournal.ts';
 import { type Reporter, reasonOf } from './report.ts';
 import { rotateFiles } from './rotation.ts';
@@ -70,6 +71,19 @@ class Batch {
     return this.writer.bytes.subarray(0, this.writer.length);
   }
 
+  /** Checksums of the lines. */
+  sums(): number[] {
+    const { bytes } = this.writer;
+    const sums: number[] = [];
+    let start = 0;
+    for (let index = 0; index < this.count; index++) {
+      const end = this.textRanges[2 * index + 1]!;
+      sums.push(sumOfLine(bytes, start, end));
+      start = end + 1;
+    }
+    return sums;
+  }
+
   text(index: number): Buffer {
     return this.writer.bytes.subarray(this.textRanges[2 * index], this.textRanges[2 * index + 1]);
   }
@@ -95,6 +109,7 @@ export class Journal implements MasterJournal {
   readonly #followers = new Set<JournalFollower>();
   #settings: JournalSettings;
   #segment: Segment;
+  #sums: LineSumsWriter;
   #nextVersion: number;
   #work: Work[] = [];
   #spareWriter: LineWriter | undefined = new LineWriter();
@@ -111,6 +126,7 @@ export class Journal implements MasterJournal {
     this.#nextVersion = options.nextVersion;
     this.#queue = new CommitQueue(options.nextVersion - 1);
     this.#segment = this.#newSegment();
+    this.#sums = this.#newSums();
   }
 
   /**
@@ -138,6 +154,14 @@ export class Journal implements MasterJournal {
   #newSegment(): Segment {
     const { disk, folder } = this.#options;
     return new Segment(disk, folder, inFolder(folder, changelogName(this.#family, 0)));
+  }
+
+  #newSums(): LineSumsWriter {
+    const { disk, folder, report } = this.#options;
+    const path = inFolder(folder, sumsName(this.#family, 0));
+    return new LineSumsWriter(disk, path, (error) =>
+      report.warn(`can't write ${path}: ${reasonOf(error)} - damage of the changes to come would not be noticed`),
+    );
   }
 
   /** Number of the next change. */
@@ -228,6 +252,7 @@ export class Journal implements MasterJournal {
       });
     }
     await this.#segment.close();
+    await this.#sums.close();
   }
 
   #openBatch(version: number): Batch {
@@ -278,6 +303,7 @@ export class Journal implements MasterJournal {
       try {
         await this.#segment.append(lines, this.#settings.saveMode === 2);
         this.#resumed();
+        this.#sums.append(batch.firstVersion, batch.sums());
         return;
       } catch (error) {
         await this.#stall(`can't write changes ${batch.firstVersion}-${batch.firstVersion + batch.count - 1}`, error);
@@ -318,8 +344,10 @@ export class Journal implements MasterJournal {
     const { disk, folder, report } = this.#options;
     try {
       await this.#segment.close();
+      await this.#sums.close();
       await rotateFiles(disk, folder, this.#family, this.#settings.backLogs);
       this.#segment = this.#newSegment();
+      this.#sums = this.#newSums();
     } catch (error) {
       report.error(`can't rotate change logs in ${folder}: ${reasonOf(error)} - going on with ${this.#segment.path}`);
     }

@@ -1,7 +1,8 @@
-import { type LoadedImage, type LoadStage, loadImage, type StateOptions } from '@alces/metadata';
+import { ImageError, type LoadedImage, type LoadStage, loadImage, type StateOptions } from '@alces/metadata';
 import type { Disk } from '@alces/runtime';
 import { damagedEnd, type History } from './history.ts';
 import { parseImageFile } from './image-file.ts';
+import { findDamage } from './image-sums.ts';
 import { checkCoverage, ReplayError, type ReplayOptions, replay } from './replay.ts';
 import { type Reporter, reasonOf } from './report.ts';
 
@@ -23,11 +24,22 @@ function stageName(stage: LoadStage): string {
   return typeof stage === 'string' ? stage : `loading ${stage.loading}`;
 }
 
+/** Damage that the loader itself could not tell from a change. @throws ImageError */
+async function refuseDamage(path: string, { disk, ignoreErrors, report }: LoadFromDiskOptions): Promise<void> {
+  const damage = await findDamage(disk, path);
+  if (damage === undefined) return;
+  const { position, lengthBytes } = damage;
+  const text = `the ${lengthBytes} bytes from ${position} on are not as they were written (checksum)`;
+  if (!ignoreErrors) throw new ImageError('structure', position, text);
+  report.warn(`${path}: ${text} - ignoring`);
+}
+
 /** Loads an image and reports each part as the stock master does. */
 export async function loadFromDisk(path: string, options: LoadFromDiskOptions): Promise<LoadedImage> {
   const { disk, report, clockMs } = options;
   let began = 0;
   report.info('loading metadata ...');
+  await refuseDamage(path, options);
   const loaded = await parseImageFile(disk, path, (input) =>
     loadImage(input, {
       ...options.state,

@@ -1,4 +1,5 @@
 import type { Disk, DiskFile } from '@alces/runtime';
+import { type LineSums, sumOfLine } from './line-sums.ts';
 import { findTornTail, type TornTail } from './segment.ts';
 
 const NEWLINE = 10;
@@ -31,13 +32,15 @@ export function versionAt(bytes: Buffer, start: number, end: number): number {
   return 0;
 }
 
-async function lastVersion(file: DiskFile, end: number): Promise<number> {
+async function lastVersion(file: DiskFile, end: number, sums: LineSums | undefined): Promise<number> {
   if (end === 0) return 0;
   const start = Math.max(0, end - LONGEST_LINE_BYTES);
   const bytes = await file.read(start, end - start);
   const before = bytes.lastIndexOf(NEWLINE, bytes.length - 2);
   if (before < 0 && start > 0) return 0;
-  return versionAt(bytes, before + 1, bytes.length);
+  const version = versionAt(bytes, before + 1, bytes.length);
+  const isDamaged = sums?.matches(version, sumOfLine(bytes, before + 1, bytes.length - 1)) === false;
+  return isDamaged ? 0 : version;
 }
 
 async function withFile<T>(disk: Disk, path: string, use: (file: DiskFile) => Promise<T>): Promise<T> {
@@ -49,14 +52,14 @@ async function withFile<T>(disk: Disk, path: string, use: (file: DiskFile) => Pr
   }
 }
 
-/** Reads first and last version of a change log without reading all of it. */
-export function inspectChangelog(disk: Disk, path: string): Promise<ChangelogEnds> {
+/** Reads first and last version of a change log without reading all of it. A last line that does not match its checksum has none. */
+export function inspectChangelog(disk: Disk, path: string, sums?: LineSums): Promise<ChangelogEnds> {
   return withFile(disk, path, async (file) => {
     const sizeBytes = await file.size();
     const head = await file.read(0, Math.min(HEAD_BYTES, sizeBytes));
     const torn = await findTornTail(file, sizeBytes);
     const first = versionAt(head, 0, head.length);
-    return { first, last: await lastVersion(file, torn?.position ?? sizeBytes), sizeBytes, torn };
+    return { first, last: await lastVersion(file, torn?.position ?? sizeBytes, sums), sizeBytes, torn };
   });
 }
 
@@ -70,7 +73,7 @@ export interface Run {
   end: number;
 }
 
-/** A line that has no version, or is too long. */
+/** A line that has no version, is too long, or does not match its checksum. */
 export interface BadLine {
   path: string;
   position: number;
@@ -85,10 +88,13 @@ export interface ScannedChangelog {
   torn: TornTail | undefined;
 }
 
-/** Reads a change log and finds its runs. A file written by a master that went back in time has several. */
-export function scanChangelog(disk: Disk, path: string): Promise<ScannedChangelog> {
+/**
+ * Reads a change log and finds its runs. A file written by a master that went back in time has several. Lines that do not match `sums` are
+ * damaged; of those that `sums` does not know nothing can be told.
+ */
+export function scanChangelog(disk: Disk, path: string, sums?: LineSums): Promise<ScannedChangelog> {
   return withFile(disk, path, async (file) => {
-    const scanner = new Scanner(path);
+    const scanner = new Scanner(path, sums);
     const size = await file.size();
     for (let position = 0; position < size; ) {
       const block = await file.read(position, BLOCK_BYTES);
@@ -102,13 +108,15 @@ export function scanChangelog(disk: Disk, path: string): Promise<ScannedChangelo
 
 class Scanner {
   readonly #result: ScannedChangelog;
+  readonly #sums: LineSums | undefined;
   /** Bytes of a line whose end has not come yet, and their place in the file. */
   #rest: Buffer = Buffer.alloc(0);
   #position = 0;
   /** Such a line was longer than a line may be; this many bytes of it were dropped. */
   #droppedBytes = 0;
 
-  constructor(path: string) {
+  constructor(path: string, sums: LineSums | undefined) {
+    this.#sums = sums;
     this.#result = { path, runs: [], badLines: [], torn: undefined };
   }
 
@@ -126,7 +134,11 @@ class Scanner {
 
   end(): ScannedChangelog {
     const lengthBytes = this.#droppedBytes + this.#rest.length;
-    if (lengthBytes > 0) this.#result.torn = { position: this.#position - this.#droppedBytes, lengthBytes };
+    const { length } = this.#rest;
+    // A whole line whose newline alone is damaged was written, and perhaps acknowledged; a torn one was not.
+    if (length > 1 && this.#sums?.matches(versionAt(this.#rest, 0, length), sumOfLine(this.#rest, 0, length - 1)))
+      this.#line(0, this.#position, this.#position + length);
+    else if (lengthBytes > 0) this.#result.torn = { position: this.#position - this.#droppedBytes, lengthBytes };
     return this.#result;
   }
 
@@ -135,10 +147,18 @@ class Scanner {
     let start = 0;
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
       const tooLong = end - start + this.#droppedBytes > LONGEST_LINE_BYTES;
-      this.#line(tooLong ? 0 : versionAt(bytes, start, end), this.#position + start, this.#position + end + 1);
+      const version = tooLong ? 0 : this.#checkedVersion(bytes, start, end);
+      this.#line(version, this.#position + start, this.#position + end + 1);
       start = end + 1;
     }
     return start;
+  }
+
+  /** The version of a line, 0 if it is damaged. */
+  #checkedVersion(bytes: Buffer, start: number, end: number): number {
+    const version = versionAt(bytes, start, end);
+    if (version === 0 || this.#sums === undefined) return version;
+    return this.#sums.matches(version, sumOfLine(bytes, start, end)) === false ? 0 : version;
   }
 
   #line(version: number, start: number, end: number): void {

@@ -2,6 +2,7 @@ import { type CarriedSection, imageChunks, type State } from '@alces/metadata';
 import type { Clock, Disk } from '@alces/runtime';
 import { BACKUP_NAME, CHECKSUM_NAME, EMERGENCY_NAME, IMAGE_NAME, inFolder, TEMPORARY_NAME } from './files.ts';
 import { writeImageFile } from './image-file.ts';
+import { noteImageSums } from './image-sums.ts';
 import { isMissing, type Reporter, reasonOf } from './report.ts';
 
 const RETRY_MS = 10_000;
@@ -57,6 +58,7 @@ async function storeNormally(state: State, options: StoreOptions): Promise<Store
   const temporary = inFolder(folder, TEMPORARY_NAME);
   const saved = await writeImageFile(disk, temporary, imageChunks(state, { now: clock.unixSeconds(), carried }));
   await disk.replaceFile(inFolder(folder, CHECKSUM_NAME), saved.checksums);
+  await noteImageSums(disk, folder, temporary, options.keepPrevious);
   await putInPlace(options);
   return {
     path: inFolder(folder, BACKUP_NAME),

@@ -65,9 +65,11 @@ export class Folder {
     return readFileSync(this.file(name));
   }
 
-  /** Names of all files. */
+  /** Names of all files but those with checksums, which stand beside the others. */
   list(): string[] {
-    return readdirSync(this.path).sort();
+    return readdirSync(this.path)
+      .filter((name) => !name.endsWith('.sum'))
+      .sort();
   }
 
   /** All files and what they hold, to see that nothing was changed. */

@@ -82,7 +82,7 @@ describe('a metalogger', () => {
     go(1);
     await metalogger.reached(story.last);
     const { last } = story;
-    const files = () => metalogger.list().filter((name) => /^changelog_ml\.\d/.test(name));
+    const files = () => metalogger.list().filter((name) => /^changelog_ml\.\d+\.mfs$/.test(name));
     await metalogger.until('the last rotation', () => files().length === 6 && metalogger.exists('changelog_ml.0.mfs'));
     expect(metalogger.read('changelog_ml.0.mfs')).toBe(story.changelog(last).toString('latin1'));
     expect(metalogger.read('changelog_ml.5.mfs')).toBe(story.changelog(last - 10, last - 9).toString('latin1'));
