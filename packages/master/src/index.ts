@@ -16,3 +16,4 @@ export {
   serveOn,
   startMaster,
 } from './master.ts';
+export type { ImageSaver } from './saving.ts';

@@ -21,6 +21,9 @@ export function committer(
 ): (operation: Operation, now: number) => void {
   return (operation, now) => {
     const version = state.metaversion;
+    // Before anything is changed: a journal that takes nothing (its node leads no more) must leave the state as it is.
+    if (journal.nextVersion !== version)
+      throw new Error(`change ${version} while the journal waits for ${journal.nextVersion}`);
     const status = apply(state, now, operation, 'live');
     if (status !== Status.OK) {
       const shown = JSON.stringify(operation, (_key, value) => (typeof value === 'bigint' ? String(value) : value));

@@ -40,7 +40,7 @@ import { committer, metaloggerFollower, noter } from './journaling.ts';
 import { ServicePort } from './listener.ts';
 import { createLocks, type Locks } from './locks/locks.ts';
 import { MetaloggerService } from './metaloggers/service.ts';
-import { MetadataSaver } from './saving.ts';
+import { type ImageSaver, MetadataSaver } from './saving.ts';
 import { portOfService } from './services.ts';
 import { removeSession } from './sessions/openFiles.ts';
 import { SessionRegistry } from './sessions/registry.ts';
@@ -106,7 +106,7 @@ class Master implements RunningMaster {
   readonly #clients: ClientService;
   readonly #metaloggers: MetaloggerService;
   readonly #statistics: MasterStatistics;
-  readonly #saver: MetadataSaver;
+  readonly #saver: ImageSaver;
   readonly #clientPort: ServicePort;
   readonly #metaloggerPort: ServicePort;
   #background: BackgroundWork | undefined;
@@ -124,6 +124,7 @@ class Master implements RunningMaster {
       started: LoadedMetadata;
       journal: MasterJournal;
       ledger: RequestLedger;
+      images?: ImageSaver;
       reporter: Reporter;
     },
   ) {
@@ -175,17 +176,19 @@ class Master implements RunningMaster {
       startedAt: clock.unixSeconds(),
     };
     this.#core = core;
-    this.#saver = new MetadataSaver({
-      clock,
-      disk,
-      log,
-      folder,
-      state,
-      carried: started.carried,
-      rotate: () => journal.rotate(),
-      keptImages: () => this.#core.config.keptImages,
-      emergencyFolders: () => this.#emergencyFolders,
-    });
+    this.#saver =
+      parts.images ??
+      new MetadataSaver({
+        clock,
+        disk,
+        log,
+        folder,
+        state,
+        carried: started.carried,
+        rotate: () => journal.rotate(),
+        keptImages: () => this.#core.config.keptImages,
+        emergencyFolders: () => this.#emergencyFolders,
+      });
     this.#locks = createLocks(core);
     this.#pending = new PendingChunkWork(chunks);
     const traffic: ClientTraffic = { packetsReceived: 0, packetsSent: 0, bytesReceived: 0, bytesSent: 0 };
@@ -454,12 +457,12 @@ async function prepare(options: MasterOptions) {
 }
 
 /**
- * Serves metadata that are in memory already, with a journal of the caller's. Rejects when that is not possible. The caller ends the
- * master with `kill`; the state and the journal remain the caller's.
+ * Serves metadata that are in memory already, with a journal of the caller's (and images, if given). Rejects when that is not possible.
+ * The caller ends the master with `kill`; the state and the journal remain the caller's.
  */
 export async function serveOn(
   options: MasterOptions,
-  on: { started: LoadedMetadata; journal: MasterJournal; ledger: RequestLedger },
+  on: { started: LoadedMetadata; journal: MasterJournal; ledger: RequestLedger; images?: ImageSaver },
 ): Promise<RunningMaster> {
   const { voice, messages, ...parts } = await prepare(options);
   const master = new Master(options, { ...parts, ...on });

@@ -19,11 +19,23 @@ export interface MetadataSaverOptions {
   emergencyFolders(): readonly string[];
 }
 
+/** Who makes images for a master. */
+export interface ImageSaver {
+  /** The last image that was made in its place. */
+  readonly lastStore: LastStore;
+  /** A full hour: a new changelog file is due and, with `save`, an image. Never rejects. */
+  atFullHour(save: boolean): Promise<void>;
+  /** Makes an image of the present state. Rejects with the reason if it was not made. */
+  saveNow(): Promise<StoredImage>;
+  /** Resolves when nothing is being made. */
+  settled(): Promise<void>;
+}
+
 /**
  * Begins new changelog files and makes images of a state that goes on changing: a snapshot shares the state's memory, and what changes
  * while the image is written is copied piece by piece (decision 0072).
  */
-export class MetadataSaver {
+export class MetadataSaver implements ImageSaver {
   readonly #options: MetadataSaverOptions;
   #running: Promise<StoredImage | undefined> | undefined;
   #lastStore: LastStore = { time: 0, durationMs: 0, status: 0 };
