@@ -9,7 +9,7 @@ export * from './operations.ts';
 export * from './plan/index.ts';
 export * from './query/index.ts';
 export { type Snapshot, takeSnapshot } from './snapshot.ts';
-export { createState, type State, type StateOptions } from './state.ts';
+export { type BegunChange, createState, type State, type StateOptions } from './state.ts';
 export type { Acl } from './tables/acls.ts';
 export * from './tables/chunkservers.ts';
 export * from './tables/constants.ts';

@@ -51,7 +51,22 @@ export interface State {
   readonly detached: { trashBytes: number; trashCount: number; sustainedBytes: number; sustainedCount: number };
   /** See tree/accounting.ts. */
   readonly accounting: Accounting;
+  /**
+   * Changes of chunks that were begun (WRITE that makes chunkservers do something, TRUNC) and whose end is not in the change log, by
+   * the chunk that is to be the result. Only a hint for who takes over from a master that died: not part of images and digests.
+   */
+  readonly begunChanges: Map<number, BegunChange>;
   observer: Observer;
+}
+
+/** A change of a chunk that chunkservers may or may not have made. */
+export interface BegunChange {
+  readonly inode: number;
+  readonly index: number;
+  /** The chunk that was there before; the same one if it is changed in place, 0 if there was none. */
+  readonly previousChunkId: number;
+  /** A truncation: nobody was given the result. */
+  readonly truncates: boolean;
 }
 
 export interface StateOptions {
@@ -90,6 +105,7 @@ export function createState(options: StateOptions = {}): State {
     inodeNumbers: new InodeNumbers(),
     detached: { trashBytes: 0, trashCount: 0, sustainedBytes: 0, sustainedCount: 0 },
     accounting: newAccounting(),
+    begunChanges: new Map(),
     observer: options.observer ?? silentObserver,
   };
 }

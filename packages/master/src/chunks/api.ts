@@ -254,6 +254,8 @@ export interface ChunkService {
   /** CHECK with an index (spec 40 §6.2), at most 100. */
   copies(chunkId: number): readonly CopyState[];
   space(): SpaceInfo;
+  /** The master has just begun, and known chunkservers are not there yet: that there is no space now means nothing. */
+  serversMayReturn(): boolean;
   totals(): ChunkTotals;
   figures(): ChunkFigures;
   /** CHUNKS_MATRIX: 121 numbers (goal 0..10 x copies 0..10); 0 all copies, 1 regular copies. */

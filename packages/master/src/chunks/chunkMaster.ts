@@ -23,6 +23,7 @@ import { CopyState as Copy, isLive, isStale } from './copies.ts';
 import { Maintenance, ServerDatabase } from './database.ts';
 import { FileTest, fileTestPeriodMs } from './fileTest.ts';
 import { classInfo, locate, locations, serverRows, shownCopies, spaceInfo } from './information.ts';
+import { InterruptedChanges } from './interrupted.ts';
 import { Knowledge } from './knowledge.ts';
 import { emptyStats, type LoopContext } from './loop.ts';
 import { MaintenanceLoop, ticksPerSecond } from './maintenance.ts';
@@ -30,13 +31,14 @@ import { metadataView } from './metadataView.ts';
 import { cleanUp, startTruncate, startWrite, unlocked, wakeWaiters } from './operations.ts';
 import { PriorityQueues } from './queues.ts';
 import { type ReportContext, VanishedSweep } from './reports.ts';
-import { adoptVersion, visitChunk } from './rules.ts';
+import { visitChunk } from './rules.ts';
 import { type ChunkServer, Load, type NewServer, Removal } from './servers.ts';
 import type { ChunkSettings } from './settings.ts';
 import { Arrivals } from './standby/arrivals.ts';
 import type { LocationTable } from './standby/locations.ts';
 import { flatTopology, type Topology } from './topology.ts';
 import { UnansweredCommands } from './unanswered.ts';
+import { adoptVersion } from './versions.ts';
 import type { ChunkSlot } from './views.ts';
 import { WaitingRequests } from './waiters.ts';
 import { ChunkWorld } from './world.ts';
@@ -103,6 +105,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   private readonly sweep: VanishedSweep;
   private readonly knowledge: Knowledge;
   private readonly arrivals: Arrivals;
+  private readonly interrupted: InterruptedChanges;
   readonly unanswered: UnansweredCommands;
   private lastSecond = 0;
   private lastFileTestMs = 0;
@@ -128,6 +131,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     this.files = new FileTest(this);
     this.sweep = new VanishedSweep(this);
     this.arrivals = new Arrivals(this);
+    this.interrupted = new InterruptedChanges(this, state.begunChanges);
     for (let slot = 1; slot < world.table.slotLimit; slot++) if (world.table.id(slot) !== 0) world.recount(slot);
     this.presentSpace = spaceInfo(world);
   }
@@ -155,6 +159,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     if (now !== this.lastSecond) this.second(now, nowMs);
     if (this.sweep.active) this.sweep.work(nowMs + sweepBudgetMs);
     if (this.arrivals.active) this.arrivals.work(nowMs + arrivalBudgetMs);
+    this.interrupted.work();
     if (nowMs - this.lastFileTestMs >= fileTestPeriodMs) {
       this.lastFileTestMs = nowMs;
       this.files.tick();
@@ -435,6 +440,10 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
 
   space(): SpaceInfo {
     return this.presentSpace;
+  }
+
+  serversMayReturn(): boolean {
+    return !this.stable() && !this.world.database.allConnected();
   }
 
   figures(): ChunkFigures {

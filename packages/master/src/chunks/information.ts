@@ -6,6 +6,7 @@ import { matchedCount, matchLabels, satisfies, uniqueGroups } from './labels.ts'
 import { Operation } from './marks.ts';
 import type { OperationContext } from './operations.ts';
 import { type ChunkServer, isUsable, Load, Removal } from './servers.ts';
+import { acceptInterrupted } from './versions.ts';
 import type { LabelExpression } from './views.ts';
 import type { ChunkWorld } from './world.ts';
 
@@ -19,6 +20,8 @@ export function locate(context: OperationContext, chunkId: number, clientAddress
   if (slot === 0) return nowhere(Status.NOCHUNK, chunkId);
   if (world.isLocked(slot)) return nowhere(Status.LOCKED, chunkId);
   if (world.operation(slot) !== Operation.none) return nowhere(Status.CHUNKBUSY, chunkId);
+  world.dropVanished(slot);
+  acceptInterrupted(context, slot);
   return locations(context, chunkId, clientAddress);
 }
 

@@ -6,6 +6,7 @@ import { Mark, Operation } from './marks.ts';
 import { chooseServers, type PlacementState } from './placement.ts';
 import type { PriorityQueues } from './queues.ts';
 import type { ChunkServer } from './servers.ts';
+import { acceptInterrupted } from './versions.ts';
 import type { ChunkSlot } from './views.ts';
 import type { WaitingRequests } from './waiters.ts';
 import type { ChunkWorld } from './world.ts';
@@ -87,6 +88,7 @@ function checkChange(context: OperationContext, slot: ChunkSlot, continueOperati
   if (world.operation(slot) !== Operation.none) return { kind: 'wait', status: Status.CHUNKBUSY };
   if (world.isSource(slot) && world.table.references(slot) < 2) return { kind: 'wait', status: Status.CHUNKBUSY };
   world.dropVanished(slot);
+  acceptInterrupted(context, slot);
   if (context.changing() && world.counts(slot).ok < world.goal(slot)) {
     return { kind: 'refused', status: Status.EAGAIN };
   }

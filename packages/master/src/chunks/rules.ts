@@ -1,10 +1,11 @@
-import { goodState, isBusy, isStale } from './copies.ts';
+import { isBusy } from './copies.ts';
 import { deleteInvalid, deleteSurplus, deleteUnused, makeRoomForRegular } from './deletion.ts';
 import type { LoopContext } from './loop.ts';
 import { Operation } from './marks.ts';
 import { removeUnused, wakeWaiters } from './operations.ts';
 import { rebalance } from './rebalance.ts';
 import { repair } from './repair.ts';
+import { acceptVersion } from './versions.ts';
 import type { ChunkSlot } from './views.ts';
 import { unmatchedLabels } from './wishes.ts';
 import type { ChunkWorld } from './world.ts';
@@ -64,34 +65,6 @@ function settleUnlocked(loop: LoopContext, slot: ChunkSlot): boolean {
   const stale = counts.stale + counts.staleMarked;
   if (stale >= Math.max(1, world.goal(slot))) acceptVersion(loop, slot);
   return true;
-}
-
-/**
- * Rule 4b: every copy has another version than the master knows, by exactly one: an operation was interrupted, and the servers
- * are right. Two things differ from the stock master. It is logged, so that shadows and later masters agree (spec 40 §19 trap
- * 8). And an older version is taken only when all servers are there: the right copy may be on one that is away.
- */
-function acceptVersion(loop: LoopContext, slot: ChunkSlot): void {
-  const { world } = loop;
-  const version = world.table.version(slot);
-  let best = 0;
-  for (let copy = world.copies.first(slot); copy !== 0; copy = world.copies.next(copy)) {
-    if (isStale(world.copies.state(copy))) best = Math.max(best, world.copies.version(copy));
-  }
-  if (best === 0 || Math.abs(best - version) !== 1) return;
-  if (best < version && !loop.allDataKnown()) return;
-  world.noteIssued(slot, version);
-  world.host.commit({ op: 'SETVERSION', chunkid: world.table.id(slot), version: best });
-  adoptVersion(world, slot, best);
-}
-
-/** Copies of this version are good from now on. */
-export function adoptVersion(world: ChunkWorld, slot: ChunkSlot, version: number): void {
-  for (let copy = world.copies.first(slot); copy !== 0; copy = world.copies.next(copy)) {
-    const state = world.copies.state(copy);
-    if (isStale(state) && world.copies.version(copy) === version) world.setCopyState(slot, copy, goodState(state));
-  }
-  world.setMustRaise(slot);
 }
 
 function spoilBusy(world: ChunkWorld, slot: ChunkSlot): void {

@@ -16,6 +16,9 @@ export const MAX_CHUNK_ID_JUMP = 1_000_000_000;
 /** Sets the time until which a chunk (row) is locked. */
 export function lockChunk(state: State, chunk: number, lockedTo: number): void {
   state.chunks.lockedTo.set(chunk, lockedTo);
+  if (lockedTo === 0) {
+    state.begunChanges.delete(state.chunks.id.get(chunk));
+  }
   state.observer.chunkLockChanged(chunk, state.chunks.id.get(chunk), lockedTo);
 }
 
@@ -70,6 +73,7 @@ function chunkdel(state: State, now: number, op: ChunkdelOperation): number {
   if (chunks.lockedTo.get(chunk) >= now) {
     return Status.LOCKED;
   }
+  state.begunChanges.delete(op.chunkid);
   state.observer.chunkRemoved(chunk, op.chunkid);
   chunks.remove(chunk);
   return Status.OK;

@@ -80,6 +80,27 @@ function changeChunk(
   lockChunk(state, chunk, now + CHUNK_LOCK_SECONDS);
 }
 
+/** More changes than can be under way at a time; the oldest are forgotten. */
+const MAX_BEGUN = 100_000;
+
+function noteBegun(
+  state: State,
+  op: { inode: number; index: number; chunkid: number },
+  previousChunkId: number,
+  truncates: boolean,
+): void {
+  const { begunChanges } = state;
+  begunChanges.delete(op.chunkid);
+  begunChanges.set(op.chunkid, { inode: op.inode, index: op.index, previousChunkId, truncates });
+  if (begunChanges.size <= MAX_BEGUN) {
+    return;
+  }
+  for (const oldest of begunChanges.keys()) {
+    begunChanges.delete(oldest);
+    return;
+  }
+}
+
 function write(state: State, now: number, op: WriteOperation, mode: ApplyMode): number {
   const { nodes } = state;
   const { row, status } = findFile(state, op.inode, Status.EPERM);
@@ -99,6 +120,9 @@ function write(state: State, now: number, op: WriteOperation, mode: ApplyMode): 
   }
   growSlots(state, row, op.index + 1);
   changeChunk(state, now, row, op, change, op.opflag !== 0);
+  if (op.opflag !== 0) {
+    noteBegun(state, op, present, false);
+  }
   if (nodes.length.get(row) < op.index * CHUNK_BYTES) {
     changeLength(state, row, op.index * CHUNK_BYTES);
   }
@@ -127,6 +151,7 @@ function trunc(state: State, now: number, op: TruncOperation, mode: ApplyMode): 
     return Status.MISMATCH;
   }
   changeChunk(state, now, row, op, change, true);
+  noteBegun(state, op, present, true);
   return Status.OK;
 }
 

@@ -82,7 +82,8 @@ export class ChunkRequests {
     const { msgid, inode, index } = request;
     const flags = request.flags ?? ChunkOpFlag.CANMODTIME;
     const context = this.#requests.context(client, 0, [0]);
-    const hasSpace = core.chunks.space().availableBytes > 0 || (flags & ChunkOpFlag.CANUSERESERVESPACE) !== 0;
+    const mayHaveSpace = core.chunks.space().availableBytes > 0 || core.chunks.serversMayReturn();
+    const hasSpace = mayHaveSpace || (flags & ChunkOpFlag.CANUSERESERVESPACE) !== 0;
     const target = planWriteChunk(core.state, context, request, hasSpace);
     if (typeof target === 'number') {
       client.sendStatus(MATOCL_FUSE_WRITE_CHUNK.number, msgid, target);
