@@ -1,5 +1,6 @@
 import { type Change, LineWriter, writeChange } from '@alces/metadata';
 import type { Clock, Disk } from '@alces/runtime';
+import type { AnswerFiles, VersionedNote } from './answer-files.ts';
 import { CommitQueue } from './commit-queue.ts';
 import { type ChangelogFamily, changelogName, inFolder } from './files.ts';
 import { LineSumsWriter, sumOfLine, sumsName } from './line-sums.ts';
@@ -33,6 +34,8 @@ export interface JournalOptions extends JournalSettings {
   /** Number of the first change that will be appended. */
   nextVersion: number;
   report: Reporter;
+  /** Where notes are kept. Default: nowhere. */
+  answers?: AnswerFiles;
   /** Runs a function when the present turn of the event loop is over. Default: setImmediate. */
   endOfTurn?: (run: () => void) => void;
 }
@@ -57,6 +60,7 @@ class Batch {
   readonly firstVersion: number;
   /** For each change: begin and end of its text in the writer's buffer. */
   readonly textRanges: number[] = [];
+  readonly notes: VersionedNote[] = [];
 
   constructor(writer: LineWriter, firstVersion: number) {
     this.writer = writer;
@@ -211,8 +215,13 @@ export class Journal implements MasterJournal {
     writer.byte(10);
   }
 
-  /** Only replicated journals keep notes: without followers nobody would read them. */
-  annotate(): void {}
+  /** Notes are written before the changes are, so that a change that survives a crash of the process has its note. */
+  annotate(version: number, note: Buffer): void {
+    const batch = this.#work.findLast((work) => work instanceof Batch && work.firstVersion <= version);
+    if (!(batch instanceof Batch))
+      throw new Error(`a note on change ${version}, which was appended in an earlier turn`);
+    if (this.#options.answers !== undefined) batch.notes.push({ version, note });
+  }
 
   /** Runs `run` when everything appended so far is safe: now, if it is. Calls keep their order. */
   afterCommit(run: () => void): void {
@@ -253,6 +262,7 @@ export class Journal implements MasterJournal {
     }
     await this.#segment.close();
     await this.#sums.close();
+    await this.#options.answers?.close();
   }
 
   #openBatch(version: number): Batch {
@@ -282,6 +292,7 @@ export class Journal implements MasterJournal {
     this.#running = true;
     for (let work = this.#work.shift(); work !== undefined; work = this.#work.shift()) {
       if (work instanceof Batch) {
+        if (work.notes.length > 0) await this.#options.answers?.write(work.notes, this.#settings.saveMode === 2);
         await this.#write(work);
         this.#publish(work);
       } else {

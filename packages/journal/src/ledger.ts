@@ -111,6 +111,7 @@ export class RequestLedger {
       if (before.request > request) return;
       this.#drop(known, before);
     }
+    if (chunkId !== 0) this.#released(chunkId);
     const kept = { session, slot, request, chunkId, answer: Buffer.from(note.answer) };
     known.slots.set(slot, kept);
     if (chunkId !== 0) this.#chunks.set(chunkId, kept);
@@ -143,6 +144,12 @@ export class RequestLedger {
     if (known === undefined) return;
     for (const note of known.slots.values()) this.#drop(known, note);
     this.#sessions.delete(session);
+  }
+
+  /** Forgets notes that do not fit a state: of sessions and of locks on chunks that it does not have. */
+  keepOnly(fits: { session(id: number): boolean; lockedChunk(id: number): boolean }): void {
+    for (const session of [...this.#sessions.keys()]) if (!fits.session(session)) this.endSession(session);
+    for (const chunkId of [...this.#chunks.keys()]) if (!fits.lockedChunk(chunkId)) this.#released(chunkId);
   }
 
   /** The number of answers kept. */

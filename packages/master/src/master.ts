@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  AnswerFiles,
   BACKUP_NAME,
   changelogName,
   EMERGENCY_FOLDERS,
@@ -476,6 +477,22 @@ export async function serveOn(
   return master;
 }
 
+/** The answers that the master before gave, as far as they fit the metadata. */
+async function keptAnswers(
+  { environment: { disk, clock }, folder }: MasterOptions,
+  report: Reporter,
+  { metaversion, sessions, chunks }: State,
+  ledger: RequestLedger,
+): Promise<AnswerFiles> {
+  const answers = await AnswerFiles.open({ disk, folder, report }, metaversion, ledger);
+  const now = clock.unixSeconds();
+  ledger.keepOnly({
+    session: (id) => sessions.has(id),
+    lockedChunk: (id) => chunks.find(id) !== 0 && chunks.lockedTo.get(chunks.find(id)) >= now,
+  });
+  return answers;
+}
+
 /** Loads the metadata and serves (spec 60 §4.2, §4.6). Throws MasterStartError when that is not possible. */
 export async function startMaster(options: MasterOptions): Promise<RunningMaster> {
   const { environment, folder } = options;
@@ -497,16 +514,19 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     report: reporter,
   });
   messages.say('metadata file has been loaded');
+  const ledger = new RequestLedger();
+  const answers = await keptAnswers(options, reporter, started.state, ledger);
   const journal = await Journal.open({
     clock,
     disk,
     folder,
+    answers,
     nextVersion: started.state.metaversion,
     saveMode: config.changelogSaveMode,
     backLogs: config.backLogs,
     report: reporter,
   });
-  const master = new Master(options, { ...parts, reporter, started, journal, ledger: new RequestLedger() });
+  const master = new Master(options, { ...parts, reporter, started, journal, ledger });
   try {
     await master.serve(messages);
   } catch (error) {

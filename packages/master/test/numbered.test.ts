@@ -338,3 +338,16 @@ describe('chunks', () => {
     expect(await numbered(next, 4, CLTOMA_FUSE_TRUNCATE, truncate, MATOCL_FUSE_TRUNCATE)).toEqual(done);
   });
 });
+
+describe('over the end of the master', () => {
+  for (const end of ['kill', 'stop'] as const)
+    test(`${end}: what was executed is known to the next`, async () => {
+      const first = await numbered(client, 10, CLTOMA_FUSE_MKDIR, mkdirFields('d'), MATOCL_FUSE_MKDIR);
+      const made = await numbered(client, 11, CLTOMA_FUSE_CREATE, createFields('f', 2), MATOCL_FUSE_CREATE);
+      await master[end]();
+      await master.start();
+      const next = await again();
+      expect(await numbered(next, 10, CLTOMA_FUSE_MKDIR, mkdirFields('d'), MATOCL_FUSE_MKDIR)).toEqual(first);
+      expect(await numbered(next, 11, CLTOMA_FUSE_CREATE, createFields('f', 2), MATOCL_FUSE_CREATE)).toEqual(made);
+    });
+});
