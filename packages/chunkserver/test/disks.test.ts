@@ -14,7 +14,7 @@ import {
 import { resolve } from 'node:path';
 import { BLOCK_SIZE, crc32, Status } from '@alces/proto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { decodeChunkDb, encodeChunkDb } from '../src/disks/chunkdb.ts';
+import { type ChunkDbEntry, checkChunkDb, encodeChunkDb, openChunkDb, readChunkDb } from '../src/disks/chunkdb.ts';
 import { spaceTotals } from '../src/disks/totals.ts';
 import { realFiles } from '../src/os/files.ts';
 import { chunkBlocks, chunkCrcTable, createChunk, deleteChunk, setVersion } from '../src/store/operations.ts';
@@ -174,6 +174,23 @@ describe('scanning', () => {
     expect((await chunkBlocks(running.server.store, 2, 8)).value).toBe(1);
   });
 });
+
+/** Runs steps to their end. */
+function allSteps<R>(steps: Generator<void, R>): R {
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** The entries of a file written for this path; undefined when it cannot be trusted in every point. */
+function decodeChunkDb(file: Buffer, path: string): ChunkDbEntry[] | undefined {
+  const db = openChunkDb(file, path);
+  if (!db || !allSteps(checkChunkDb(db))) return undefined;
+  const entries: ChunkDbEntry[] = [];
+  allSteps(readChunkDb(db, (entry) => entries.push(entry)));
+  return entries;
+}
 
 describe('the fast start list', () => {
   it('has the stock form', () => {

@@ -1,4 +1,5 @@
 import { BLOCKS_IN_CHUNK } from '@alces/proto';
+import { runInSlices } from '@alces/runtime';
 import type { ChunkFiles } from '../os/files.ts';
 import { UNKNOWN_BLOCKS } from '../store/chunk-table.ts';
 import type { Store } from '../store/context.ts';
@@ -21,6 +22,9 @@ const OLD_SIGNATURE = 'MFS CHUNKDB1';
 const SIGNATURE_BYTES = 12;
 const ENTRY_BYTES = 18;
 const OLD_ENTRY_BYTES = 16;
+const HIGH = 0x1_0000_0000;
+/** Chunk ids are below 2^53. */
+const MAX_ID_HIGH = 0x1f_ffff;
 
 export function encodeChunkDb(path: string, count: number, entries: Iterable<ChunkDbEntry>): Buffer {
   const name = Buffer.from(path);
@@ -41,40 +45,72 @@ export function encodeChunkDb(path: string, count: number, entries: Iterable<Chu
   return file;
 }
 
-function decodeEntry(file: Buffer, at: number, old: boolean): ChunkDbEntry | undefined {
-  const blocks = file.readUInt16BE(at + 12);
-  const headerBytes = old ? OLD_HEADER_BYTES : file.readUInt16BE(at + 14);
-  const subfolder = file.readUInt16BE(at + (old ? 14 : 16));
-  const chunkId = file.readBigUInt64BE(at);
-  if (subfolder >= SUBFOLDERS || chunkId > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
-  const known = blocks < BLOCKS_IN_CHUNK && (headerBytes === HEADER_BYTES || headerBytes === OLD_HEADER_BYTES);
-  return {
-    chunkId: Number(chunkId),
-    version: file.readUInt32BE(at + 8),
-    subfolder,
-    layout: known ? { blocks, headerBytes } : undefined,
-  };
+/** A file written for this folder, whose entries were not looked at yet. */
+export interface ChunkDb {
+  readonly file: Buffer;
+  readonly old: boolean;
+  /** Where the entries begin, and where they end. */
+  readonly start: number;
+  readonly end: number;
 }
 
-/** The entries of a file written for this path; undefined when it cannot be trusted in every point. */
-export function decodeChunkDb(file: Buffer, path: string): ChunkDbEntry[] | undefined {
+/** Entries between two points at which work on them may be interrupted. */
+const ENTRIES_PER_STEP = 64;
+
+function entryBytesOf({ old }: { readonly old: boolean }): number {
+  return old ? OLD_ENTRY_BYTES : ENTRY_BYTES;
+}
+
+/** The file as far as signature, length and path tell; undefined when it is not what it must be. */
+export function openChunkDb(file: Buffer, path: string): ChunkDb | undefined {
   const signature = file.toString('latin1', 0, SIGNATURE_BYTES);
   const old = signature === OLD_SIGNATURE;
   if ((!old && signature !== SIGNATURE) || file.length < SIGNATURE_BYTES + 2) return undefined;
   const start = SIGNATURE_BYTES + 2 + file.readUInt16BE(SIGNATURE_BYTES);
-  const entryBytes = old ? OLD_ENTRY_BYTES : ENTRY_BYTES;
+  const entryBytes = entryBytesOf({ old });
   if (file.length < start + entryBytes || (file.length - start) % entryBytes !== 0) return undefined;
   if (!file.subarray(SIGNATURE_BYTES + 2, start).equals(Buffer.from(path))) return undefined;
   const end = file.length - entryBytes;
   if (!file.subarray(end).equals(Buffer.alloc(entryBytes))) return undefined;
-  const entries: ChunkDbEntry[] = [];
-  for (let at = start; at < end; at += entryBytes) {
-    const entry = decodeEntry(file, at, old);
-    if (!entry) return undefined;
-    entries.push(entry);
-  }
-  return entries;
+  return { file, old, start, end };
 }
+
+/** Whether every entry can be trusted; in steps. */
+export function* checkChunkDb(db: ChunkDb): Generator<void, boolean> {
+  const { file, old, start, end } = db;
+  const entryBytes = entryBytesOf(db);
+  let steps = 0;
+  for (let at = start; at < end; at += entryBytes) {
+    if (file.readUInt16BE(at + (old ? 14 : 16)) >= SUBFOLDERS || file.readUInt32BE(at) > MAX_ID_HIGH) return false;
+    if (++steps % ENTRIES_PER_STEP === 0) yield;
+  }
+  return true;
+}
+
+/** Calls `take` for each entry of a checked file; in steps. */
+export function* readChunkDb(db: ChunkDb, take: (entry: ChunkDbEntry) => void): Generator<void, void> {
+  const entryBytes = entryBytesOf(db);
+  let steps = 0;
+  for (let at = db.start; at < db.end; at += entryBytes) {
+    take(entryAt(db, at));
+    if (++steps % ENTRIES_PER_STEP === 0) yield;
+  }
+}
+
+function entryAt({ file, old }: ChunkDb, at: number): ChunkDbEntry {
+  const blocks = file.readUInt16BE(at + 12);
+  const headerBytes = old ? OLD_HEADER_BYTES : file.readUInt16BE(at + 14);
+  const known = blocks < BLOCKS_IN_CHUNK && (headerBytes === HEADER_BYTES || headerBytes === OLD_HEADER_BYTES);
+  return {
+    chunkId: file.readUInt32BE(at) * HIGH + file.readUInt32BE(at + 4),
+    version: file.readUInt32BE(at + 8),
+    subfolder: file.readUInt16BE(at + (old ? 14 : 16)),
+    layout: known ? { blocks, headerBytes } : undefined,
+  };
+}
+
+/** Work on a long list goes on for so long before others have their turn. */
+export const SLICE_MS = 5;
 
 const FILE_NAME = '.chunkdb';
 const TEMPORARY_NAME = '.tmp_chunkdb';
@@ -91,12 +127,13 @@ async function isFresh(files: ChunkFiles, folder: Folder): Promise<boolean> {
 }
 
 /** Reads and removes the file; undefined when there is none that can be used. */
-export async function takeChunkDb(store: Store, folder: Folder): Promise<ChunkDbEntry[] | undefined> {
+export async function takeChunkDb(store: Store, folder: Folder): Promise<ChunkDb | undefined> {
   try {
     if (!(await isFresh(store.files, folder))) return undefined;
     const file = await store.files.readFile(folder.root + FILE_NAME);
     await store.files.unlink(folder.root + FILE_NAME);
-    return decodeChunkDb(file, folder.path);
+    const db = openChunkDb(file, folder.path);
+    return db !== undefined && (await runInSlices(store.clock, SLICE_MS, checkChunkDb(db))) ? db : undefined;
   } catch (error) {
     // Any trouble with it only means that the subfolders are listed instead.
     if (errorCode(error) === '') throw error;

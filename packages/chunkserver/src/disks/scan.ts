@@ -1,9 +1,10 @@
+import { runInSlices } from '@alces/runtime';
 import { NONE, UNKNOWN_BLOCKS } from '../store/chunk-table.ts';
 import { folderOf, noteBlocks, type Store } from '../store/context.ts';
 import { errorCode } from '../store/failures.ts';
 import { layoutOfSize, OLD_HEADER_BYTES, parseChunkFileName, subfolderName } from '../store/format.ts';
 import { dropChunk, enterFoundChunk } from '../store/membership.ts';
-import { type ChunkDbEntry, takeChunkDb } from './chunkdb.ts';
+import { type ChunkDbEntry, readChunkDb, SLICE_MS, takeChunkDb } from './chunkdb.ts';
 import { chunkPath, type Folder, SUBFOLDERS } from './folder.ts';
 
 /** Finding a folder's chunks (spec 30 §2.8). File contents are not looked at. */
@@ -39,13 +40,11 @@ function enter(store: Store, folder: Folder, subfolder: number, chunkId: number,
   return NONE;
 }
 
-function enterFromDb(store: Store, folder: Folder, entries: readonly ChunkDbEntry[]): void {
-  for (const entry of entries) {
-    const slot = enter(store, folder, entry.subfolder, entry.chunkId, entry.version);
-    if (slot === NONE || !entry.layout) continue;
-    store.table.setOldHeader(slot, entry.layout.headerBytes === OLD_HEADER_BYTES);
-    noteBlocks(store, slot, entry.layout.blocks, UNKNOWN_BLOCKS);
-  }
+function enterFromDb(store: Store, folder: Folder, { chunkId, version, subfolder, layout }: ChunkDbEntry): void {
+  const slot = enter(store, folder, subfolder, chunkId, version);
+  if (slot === NONE || !layout || store.table.blocks(slot) !== UNKNOWN_BLOCKS) return;
+  store.table.setOldHeader(slot, layout.headerBytes === OLD_HEADER_BYTES);
+  noteBlocks(store, slot, layout.blocks, UNKNOWN_BLOCKS);
 }
 
 async function ignoringMissing<T>(operation: Promise<T>): Promise<T | undefined> {
@@ -121,16 +120,27 @@ async function scanSubfolder(store: Store, folder: Folder, subfolder: number): P
   }
 }
 
-/** The background tests take the chunks of a folder in random order first. */
-function shuffle(store: Store, folder: Folder): void {
-  const slots = Int32Array.from(store.table.ofFolder(folder.number));
-  for (let last = slots.length - 1; last > 0; last--) {
-    const other = store.random.below(last + 1);
-    const slot = slots[last];
-    slots[last] = slots[other];
-    slots[other] = slot;
+const SLOTS_PER_STEP = 64;
+
+/**
+ * The background tests take the chunks of a folder in random order first. In steps: chunks that come or are used meanwhile stand where
+ * they happen to.
+ */
+function* shuffle({ table, random }: Store, folder: Folder): Generator<void, void> {
+  const isHere = (slot: number) => table.isUsed(slot) && table.folder(slot) === folder.number;
+  const slots = new Int32Array(table.slotLimit);
+  let count = 0;
+  for (let slot = 0; slot < slots.length; slot++) {
+    if (isHere(slot)) slots[count++] = slot;
+    if (slot % SLOTS_PER_STEP === 0) yield;
   }
-  store.table.reorder(folder.number, slots);
+  for (let last = count - 1; last >= 0; last--) {
+    const other = random.below(last + 1);
+    const slot = slots[other];
+    slots[other] = slots[last];
+    if (isHere(slot)) table.toEnd(slot);
+    if (last % SLOTS_PER_STEP === 0) yield;
+  }
 }
 
 async function scanFully(store: Store, folder: Folder, stopped: () => boolean): Promise<void> {
@@ -147,8 +157,9 @@ async function scanFully(store: Store, folder: Folder, stopped: () => boolean): 
  * of no use.
  */
 export async function scanFolder(store: Store, folder: Folder, stopped: () => boolean): Promise<void> {
-  const entries = folder.readOnly ? undefined : await takeChunkDb(store, folder);
-  if (entries) enterFromDb(store, folder, entries);
+  const db = folder.readOnly ? undefined : await takeChunkDb(store, folder);
+  const inSlices = (steps: Generator<void, void>) => runInSlices(store.clock, SLICE_MS, steps);
+  if (db) await inSlices(readChunkDb(db, (entry) => enterFromDb(store, folder, entry)));
   else await scanFully(store, folder, stopped);
-  shuffle(store, folder);
+  await inSlices(shuffle(store, folder));
 }

@@ -176,6 +176,11 @@ export class ChunkTable {
   /** Notes a use: the chunk becomes the most recently used of its folder. */
   use(slot: number, seconds: number): void {
     this.#columns.lastUse[slot] = seconds;
+    this.toEnd(slot);
+  }
+
+  /** Puts the chunk where the most recently used one of its folder is. */
+  toEnd(slot: number): void {
     const folder = this.#columns.folder[slot];
     if (this.#columns.before[this.#oldest[folder]] === slot) return;
     this.#unlink(slot);
@@ -218,19 +223,6 @@ export class ChunkTable {
   /** All chunks, in no particular order. The table must not be changed meanwhile. */
   *all(): Generator<number> {
     for (let folder = 0; folder < this.#oldest.length; folder++) yield* this.ofFolder(folder);
-  }
-
-  /** Puts the folder's ring into the order of `slots`, which are all of its chunks. */
-  reorder(folder: number, slots: Int32Array): void {
-    if (slots.length === 0) return;
-    const { before, after } = this.#columns;
-    let previous = slots[slots.length - 1];
-    for (const slot of slots) {
-      after[previous] = slot;
-      before[slot] = previous;
-      previous = slot;
-    }
-    this.#oldest[folder] = slots[0];
   }
 
   #setFlag(slot: number, flag: number, on: boolean): void {
