@@ -75,6 +75,11 @@ export function openChunkDb(file: Buffer, path: string): ChunkDb | undefined {
   return { file, old, start, end };
 }
 
+/** Number of chunks in the file. */
+export function chunkDbCount(db: ChunkDb): number {
+  return (db.end - db.start) / entryBytesOf(db);
+}
+
 /** Whether every entry can be trusted; in steps. */
 export function* checkChunkDb(db: ChunkDb): Generator<void, boolean> {
   const { file, old, start, end } = db;

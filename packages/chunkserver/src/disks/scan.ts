@@ -4,7 +4,7 @@ import { folderOf, noteBlocks, type Store } from '../store/context.ts';
 import { errorCode } from '../store/failures.ts';
 import { layoutOfSize, OLD_HEADER_BYTES, parseChunkFileName, subfolderName } from '../store/format.ts';
 import { dropChunk, enterFoundChunk } from '../store/membership.ts';
-import { type ChunkDbEntry, readChunkDb, SLICE_MS, takeChunkDb } from './chunkdb.ts';
+import { type ChunkDbEntry, chunkDbCount, readChunkDb, SLICE_MS, takeChunkDb } from './chunkdb.ts';
 import { chunkPath, type Folder, SUBFOLDERS } from './folder.ts';
 
 /** Finding a folder's chunks (spec 30 §2.8). File contents are not looked at. */
@@ -159,6 +159,7 @@ async function scanFully(store: Store, folder: Folder, stopped: () => boolean): 
 export async function scanFolder(store: Store, folder: Folder, stopped: () => boolean): Promise<void> {
   const db = folder.readOnly ? undefined : await takeChunkDb(store, folder);
   const inSlices = (steps: Generator<void, void>) => runInSlices(store.clock, SLICE_MS, steps);
+  if (db) store.table.reserve(chunkDbCount(db));
   if (db) await inSlices(readChunkDb(db, (entry) => enterFromDb(store, folder, entry)));
   else await scanFully(store, folder, stopped);
   await inSlices(shuffle(store, folder));

@@ -81,6 +81,12 @@ export class ChunkTable {
     return slot;
   }
 
+  /** Makes room for so many more chunks at once: growing step by step would move all of them again and again. */
+  reserve(chunks: number): void {
+    while (this.#capacity < this.#used + chunks) this.#capacity *= 2;
+    if (this.#columns.version.length < this.#capacity) this.#grow();
+  }
+
   /** Adds a chunk that is not in the table yet, as the most recently used of its folder. */
   add(chunkId: number, version: number, folder: number, subfolder: number): number {
     const slot = this.#takeSlot();
@@ -267,19 +273,22 @@ export class ChunkTable {
       this.#free = this.#columns.chain[slot];
       return slot;
     }
-    if (this.#used === this.#capacity) this.#grow();
+    if (this.#used === this.#capacity) {
+      this.#capacity *= 2;
+      this.#grow();
+    }
     return this.#used++;
   }
 
   #grow(): void {
-    this.#capacity *= 2;
     const old = this.#columns;
     const grown = makeColumns(this.#capacity);
     for (const name of Object.keys(old) as (keyof Columns)[]) grown[name].set(old[name]);
     this.#columns = grown;
     this.#heads = new Int32Array(this.#capacity * 2).fill(NONE);
-    // Only called when no slot is free, so every slot up to #used holds a chunk.
     for (let slot = 0; slot < this.#used; slot++) {
+      // The chain of a free slot leads to the next free one.
+      if (grown.before[slot] === NONE) continue;
       const hash = this.#hash(grown.idLow[slot], grown.idHigh[slot]);
       grown.chain[slot] = this.#heads[hash];
       this.#heads[hash] = slot;
