@@ -181,9 +181,9 @@ describe('mfsha against a control socket', () => {
 
 describe('fitness', () => {
   it('orders nodes: who leads, who follows, who lags, who can not', () => {
-    const follower = { ...REPORT, role: 'Secondary' as const, leader: 'beta' };
+    const follower = { ...REPORT, role: 'Secondary' as const, phase: 'following' as const, leader: 'beta' };
     const ordered = [
-      fitness(REPORT),
+      fitness({ ...follower, phase: 'promising' as const }),
       fitness(follower),
       fitness({ ...follower, data: 'Outdated' }),
       fitness({ ...follower, data: 'Inconsistent' }),

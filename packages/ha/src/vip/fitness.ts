@@ -4,7 +4,7 @@ import { WEIGHTS } from './weights.ts';
 /** What decides whether a node should have the VIP; part of the answer to `status`. */
 export type FitnessFacts = Pick<
   NodeStatus,
-  'witness' | 'role' | 'data' | 'splitBrain' | 'stalledBy' | 'leader' | 'problem'
+  'self' | 'witness' | 'role' | 'data' | 'splitBrain' | 'stalledBy' | 'leader' | 'phase' | 'problem'
 > & {
   maintenance: boolean;
 };
@@ -29,6 +29,8 @@ export function fitness(facts: FitnessFacts): Fitness {
   if (facts.maintenance) return unfit('maintenance is on');
   if (facts.stalledBy !== undefined) return unfit(`the journal can't be written: ${facts.stalledBy}`);
   if (facts.role === 'Primary') return fit('leads', WEIGHTS.leading);
+  // keepalived must know before the former leader lets go of the VIP.
+  if (facts.phase !== 'following') return fit('is about to lead', WEIGHTS.leading);
   if (facts.data === 'Inconsistent') return unfit('its data are not complete yet (Inconsistent)');
   if (facts.data === 'Outdated') return fit('follows, behind the leader', WEIGHTS.outdated);
   return fit(facts.leader === undefined ? 'has no leader' : `follows ${facts.leader}`, WEIGHTS.fit);

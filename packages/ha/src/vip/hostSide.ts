@@ -4,6 +4,7 @@ import { type FitnessFacts, fitness } from './fitness.ts';
 import { openHostLink } from './hostLink.ts';
 import { holdsAddress } from './ipCommand.ts';
 import { createVipKeeper } from './keeper.ts';
+import type { VrrpState } from './notifyFifo.ts';
 
 export interface HostSideOptions {
   dataPath: string;
@@ -45,6 +46,8 @@ export interface HostSide {
 
 /** A node that made room for another stays unfit that long, if keepalived does not answer before. */
 const YIELD_MS = 3000;
+/** The VIP follows a leader that was made otherwise (`mfsha promote`, an order that came late) after so long. */
+const MISPLACED_MS = 1000;
 
 /** Rejects when the VIP, the interface or the FIFO is not usable. */
 export async function openHostSide(options: HostSideOptions): Promise<HostSide> {
@@ -60,9 +63,21 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
         })
       : undefined;
   let yieldsUntilMs = 0;
+  let vrrp: VrrpState | undefined;
+  let rightPlaceMs = clock.monotonicMs();
+  /** keepalived has the VIP here, and another node leads. */
+  const isMisplaced = ({ leader, self, phase }: FitnessFacts) =>
+    vrrp === 'MASTER' && leader !== undefined && leader !== self && phase === 'following';
   const weight = () => {
-    const maintenance = options.facts().maintenance || clock.monotonicMs() < yieldsUntilMs;
-    return fitness({ ...options.facts(), maintenance }).weight;
+    const nowMs = clock.monotonicMs();
+    const facts = options.facts();
+    if (!isMisplaced(facts)) rightPlaceMs = nowMs;
+    if (nowMs - rightPlaceMs >= MISPLACED_MS) {
+      report('info', `the VIP is here, and ${facts.leader} leads: making room for it`);
+      yieldsUntilMs = nowMs + YIELD_MS;
+      rightPlaceMs = nowMs;
+    }
+    return fitness({ ...facts, maintenance: facts.maintenance || nowMs < yieldsUntilMs }).weight;
   };
   const link = await openHostLink({
     dataPath: options.dataPath,
@@ -73,6 +88,7 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
     weight,
     state(state) {
       report('info', `keepalived says ${state}`);
+      vrrp = state;
       if (state !== 'MASTER') yieldsUntilMs = 0;
       if (detector === 'builtin') return;
       if (state === 'MASTER') options.promote();
