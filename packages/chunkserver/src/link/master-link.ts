@@ -84,7 +84,7 @@ export class MasterLink {
       takesLead: (session, epoch) => this.#takesLead(session, epoch),
       orders: new OrdersUnderWay(),
     };
-    this.#standbys = new StandbyLinks(this.#sessionContext, context.net);
+    this.#standbys = new StandbyLinks(this.#sessionContext, context.net, (session, host) => this.#ended(session, host));
     this.#attempts = new Attempts({
       clock: context.clock,
       net: context.net,

@@ -21,11 +21,14 @@ export class StandbyLinks {
   readonly #clock: Clock;
   readonly #net: Net;
   readonly #links = new Map<string, StandbyLink>();
+  readonly #releasedEnded: (session: MasterSession, host: string) => void;
 
-  constructor(context: SessionContext, net: Net) {
+  /** `releasedEnded`: the connection of a session that was released has ended. */
+  constructor(context: SessionContext, net: Net, releasedEnded: (session: MasterSession, host: string) => void) {
     this.#context = context;
     this.#clock = context.clock;
     this.#net = net;
+    this.#releasedEnded = releasedEnded;
   }
 
   get sessions(): MasterSession[] {
@@ -88,7 +91,10 @@ export class StandbyLinks {
   }
 
   #ended(link: StandbyLink, session: MasterSession): void {
-    if (link.session !== session) return;
+    if (!this.#isWanted(link)) {
+      this.#releasedEnded(session, link.node.host);
+      return;
+    }
     link.session = undefined;
     if (session.heard) link.retryMs = FIRST_RETRY_MS;
     this.#retry(link);
