@@ -14,6 +14,8 @@ const WINDOW_MS = 20_000;
 interface Round {
   fault: Fault;
   struckMs: number;
+  /** When the next one began. */
+  endedMs: number;
 }
 
 describe('failover with keepalived, three nodes, our mount and the stock one under load', () => {
@@ -64,7 +66,8 @@ describe('failover with keepalived, three nodes, our mount and the stock one und
     const leader = await site.leader();
     const epoch = (await leader.status())?.epoch ?? 0;
     const struckMs = performance.timeOrigin + performance.now();
-    rounds.push({ fault, struckMs });
+    const round: Round = { fault, struckMs, endedMs: Number.POSITIVE_INFINITY };
+    rounds.push(round);
     await strike(fault, leader);
     await nextLeader(site, leader);
     await workGoesOn(performance.timeOrigin + performance.now());
@@ -72,6 +75,7 @@ describe('failover with keepalived, three nodes, our mount and the stock one und
       await repair(fault, leader);
       await followsAgain(leader);
     });
+    round.endedMs = performance.timeOrigin + performance.now();
   }
 
   it(`${ROUNDS} times`, async () => {
@@ -112,8 +116,8 @@ describe('failover with keepalived, three nodes, our mount and the stock one und
     const pauses = (kind: string, fault?: Fault) =>
       rounds
         .filter((round) => fault === undefined || round.fault === fault)
-        .map(({ struckMs }, index, all) => {
-          const windowMs = Math.min(WINDOW_MS, (all[index + 1]?.struckMs ?? Infinity) - struckMs - 100);
+        .map(({ struckMs, endedMs }) => {
+          const windowMs = Math.min(WINDOW_MS, endedMs - struckMs);
           const held = operations.filter((worker) => worker.kind === kind);
           return Math.max(...held.map((worker) => pauseMs(worker.log, struckMs, windowMs)));
         });
