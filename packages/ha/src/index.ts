@@ -10,4 +10,5 @@ export {
 export { ask } from './control/client.ts';
 export type { ControlAnswer, ControlRequest, HistoryEvent, NodeReport } from './control/types.ts';
 export { HaNode, type HaNodeOptions } from './node/haNode.ts';
+export { type HostedNode, type HostedNodeOptions, startHostedNode } from './node/hostedNode.ts';
 export * from './vip/index.ts';

@@ -6,6 +6,7 @@ import type { Application, Entry, ImageSource, ReplicationNode } from '@alces/re
 import type { Environment } from '@alces/runtime';
 import { type Compartment, createCompartment } from './compartment.ts';
 import { HaJournal } from './haJournal.ts';
+import { ImageKeeper } from './imageKeeper.ts';
 import { type Held, type StateStore, versionOf } from './stateStore.ts';
 import type { StockLogs } from './stockLogs.ts';
 
@@ -14,10 +15,11 @@ export interface HaApplicationOptions {
   store: StateStore;
   logs: StockLogs;
   report: Reporter;
+  endOfTurn: (run: () => void) => void;
   /** What a master is told, but for its environment. Read anew for each time that the node leads. */
   masterOptions(epoch: number): Omit<MasterOptions, 'environment'>;
-  /** The master serves in this epoch. */
-  serving(epoch: number): void;
+  /** The master serves in this epoch, so many milliseconds after the journal said that the node leads. */
+  serving(epoch: number, tookMs: number): void;
   /** Nobody is served any more. */
   notServing(reason: string): void;
   /** The master can't serve: the node must not lead. */
@@ -25,13 +27,10 @@ export interface HaApplicationOptions {
 }
 
 const ACCOUNTED_ROWS = 2000;
-const IMAGEABLE_POLL_MS = 10;
-/** Metadata changes after which an image is made, so that a restart has little to replay and the journal can forget. */
-const IMAGE_EVERY = 200_000;
-const IMAGE_EVERY_MS = 3_600_000;
 
 interface Leading {
   epoch: number;
+  beganMs: number;
   compartment: Compartment;
   journal: HaJournal;
   master: RunningMaster | undefined;
@@ -40,21 +39,20 @@ interface Leading {
 /** What stands on the journal of a node that is no witness: the live shadow, and the master while the node leads. */
 export class HaApplication implements Application {
   readonly #options: HaApplicationOptions;
+  readonly images: ImageKeeper;
   #held: Held;
   /** Set right behind the construction of both. */
   node: ReplicationNode | undefined;
   #leading: Leading | undefined;
   /** The last master is being cleared away; the next one needs its ports. */
   #clearing: Promise<void> = Promise.resolve();
-  #imageVersion: number;
-  #imageAtMs: number;
-  #saving: Promise<void> | undefined;
 
   constructor(options: HaApplicationOptions, held: Held) {
     this.#options = options;
     this.#held = held;
-    this.#imageVersion = versionOf(held.state);
-    this.#imageAtMs = options.environment.clock.monotonicMs();
+    const { environment, store, logs, report } = options;
+    const { clock } = environment;
+    this.images = new ImageKeeper({ clock, store, logs, report, held: () => this.#held, node: () => this.node });
   }
 
   get appliedVersion(): number {
@@ -71,7 +69,7 @@ export class HaApplication implements Application {
   }
 
   get isServing(): boolean {
-    return this.#leading?.master !== undefined;
+    return this.master !== undefined;
   }
 
   apply(entry: Entry): void {
@@ -87,13 +85,16 @@ export class HaApplication implements Application {
   lead(epoch: number): void {
     const { node } = this;
     if (node === undefined) throw new Error('the node leads before it is there');
-    const { environment, logs } = this.#options;
+    const { environment, logs, endOfTurn } = this.#options;
     const journal = new HaJournal({
       node,
-      imageable: () => this.#imageable(),
+      imageable: () => this.images.imageable(),
       committed: (entry) => logs.write('changelog', entry),
+      endOfTurn,
     });
-    const leading: Leading = { epoch, compartment: createCompartment(environment), journal, master: undefined };
+    const beganMs = environment.clock.monotonicMs();
+    const compartment = createCompartment(environment);
+    const leading: Leading = { epoch, beganMs, compartment, journal, master: undefined };
     this.#leading = leading;
     this.#serve(leading).catch((error: unknown) => {
       if (this.#leading === leading) this.#options.cannotServe(error);
@@ -103,19 +104,20 @@ export class HaApplication implements Application {
   async #serve(leading: Leading): Promise<void> {
     await this.#clearing;
     if (this.#leading !== leading) return;
-    const { masterOptions, serving } = this.#options;
+    const { masterOptions, serving, environment } = this.#options;
     const { state, carried, renumberEdges, ledger } = this.#held;
-    const { compartment, journal, epoch } = leading;
+    const { compartment, journal, epoch, beganMs } = leading;
     const master = await serveOn(
       { ...masterOptions(epoch), environment: compartment.environment },
-      { started: { state, carried, renumberEdges }, journal, ledger },
+      { started: { state, carried, renumberEdges }, journal, ledger, images: this.images },
     );
     if (this.#leading !== leading) {
       this.#clear(leading, master);
       return;
     }
     leading.master = master;
-    serving(epoch);
+    this.images.soon();
+    serving(epoch, environment.clock.monotonicMs() - beganMs);
   }
 
   follow(reason: string): void {
@@ -125,6 +127,7 @@ export class HaApplication implements Application {
     leading.journal.end();
     leading.compartment.end();
     this.#held.state.observer = silentObserver;
+    this.images.invalidate();
     if (leading.master !== undefined) this.#clear(leading, leading.master);
     else this.#clearing = this.#clearing.then(() => leading.compartment.ended());
     this.#options.notServing(reason);
@@ -139,81 +142,51 @@ export class HaApplication implements Application {
     );
   }
 
+  /** Resolves when the ports of a master that ended are free. */
+  cleared(): Promise<void> {
+    return this.#clearing;
+  }
+
   freeze(frozen: boolean): void {
     this.#leading?.compartment.freeze(frozen);
   }
 
   async rewind(version: number): Promise<void> {
-    const { store, logs, report } = this.#options;
-    await this.#saving;
-    logs.restart();
-    this.#held = (version > 0 ? await store.newest(version) : undefined) ?? (await store.empty());
-    this.#imageVersion = this.appliedVersion;
+    const { store, report } = this.#options;
+    await this.#replace(async () => (version > 0 ? await store.newest(version) : undefined) ?? (await store.empty()));
     report.info(`went back to the state behind change ${this.appliedVersion}`);
   }
 
   createImage(): Promise<ImageSource> {
-    return this.#options.store.createImage(this.#held, () => this.#imageable());
+    return this.#options.store.createImage(this.#held, () => this.images.imageable());
   }
 
   async installImage(path: string, version: number): Promise<void> {
-    const { store, logs, report } = this.#options;
-    await this.#saving;
-    logs.restart();
-    this.#held = await store.install(path, version);
-    this.#imageVersion = version;
+    const { store, report } = this.#options;
+    await this.#replace(() => store.install(path, version));
     report.info(`got an image of the state behind change ${version}`);
   }
 
-  /** Resolves when what was applied so far is committed and on this node's disk. Rejects when that never comes. */
-  async #imageable(): Promise<void> {
-    const { clock } = this.#options.environment;
-    const { node } = this;
-    const version = this.appliedVersion;
-    const leading = this.#leading;
-    while (node !== undefined && node.imageableVersion < version) {
-      if (this.#leading !== leading) throw new Error('the node does not lead any more');
-      await new Promise<void>((resolve) => {
-        clock.timeout(IMAGEABLE_POLL_MS, resolve);
-      });
-    }
+  async #replace(make: () => Promise<Held>): Promise<void> {
+    this.images.invalidate();
+    await this.images.settled();
+    this.#options.logs.restart();
+    this.#held = await make();
+    this.images.replaced();
   }
 
   /** To be called now and then: sums of folders, and images. */
   tick(): void {
     const { state } = this.#held;
     if (this.#leading === undefined && state.accounting.active) continueAccounting(state, ACCOUNTED_ROWS);
-    const nowMs = this.#options.environment.clock.monotonicMs();
-    const grown = this.appliedVersion - this.#imageVersion;
-    const isOld = grown > 0 && nowMs - this.#imageAtMs >= IMAGE_EVERY_MS;
-    if (grown >= IMAGE_EVERY || isOld) void this.saveImage();
-  }
-
-  /** Stores an image and lets the journal forget what no node needs any more. Never rejects. */
-  saveImage(): Promise<void> {
-    const { environment, store, logs, report } = this.#options;
-    this.#saving ??= (async () => {
-      try {
-        const saved = await store.save(this.#held, () => this.#imageable());
-        if (saved === undefined) return;
-        this.#imageVersion = saved;
-        logs.rotate();
-        const { node } = this;
-        node?.pruned(Math.min(saved, node.retainVersion));
-      } catch (error) {
-        report.error(`can't save an image: ${error instanceof Error ? error.message : String(error)}`);
-      } finally {
-        this.#imageAtMs = environment.clock.monotonicMs();
-        this.#saving = undefined;
-      }
-    })();
-    return this.#saving;
+    this.images.tick();
   }
 
   /** At an orderly end, behind the journal's: stores what is safe as a stock master would. */
   async end(imageable: number): Promise<void> {
+    this.images.invalidate();
     await this.#clearing;
-    await this.#saving;
+    await this.images.settled();
     if (this.appliedVersion <= imageable) await this.#options.store.saveAtEnd(this.#held);
     await this.#options.logs.close();
   }

@@ -121,6 +121,7 @@ class HeldNet implements AdoptingNet {
   readonly #listeners = new Set<Listener>();
   /** Connections that the master itself paused stay so. */
   readonly #pausedInside = new Set<Connection>();
+  #late: (() => void)[] = [];
   #frozen = false;
   #ended = false;
   #closing: Promise<unknown> = Promise.resolve();
@@ -163,18 +164,21 @@ class HeldNet implements AdoptingNet {
     if (this.#frozen) connection.pause();
     const handlers = attach(this.#inside(connection));
     return {
-      data: (bytes) => {
-        if (!this.#ended) handlers.data(bytes);
-      },
-      drain: () => {
-        if (!this.#ended) handlers.drain?.();
-      },
+      data: (bytes) => this.#deliver(() => handlers.data(bytes)),
+      drain: () => this.#deliver(() => handlers.drain?.()),
       close: (error) => {
         this.#connections.delete(connection);
         this.#pausedInside.delete(connection);
-        if (!this.#ended) handlers.close(error);
+        this.#deliver(() => handlers.close(error));
       },
     };
+  }
+
+  /** What comes while everything is held comes in when it goes on, in the same order. */
+  #deliver(event: () => void): void {
+    if (this.#ended) return;
+    if (this.#frozen) this.#late.push(event);
+    else event();
   }
 
   /** The connection as the master has it: what it pauses is remembered. */
@@ -205,6 +209,7 @@ class HeldNet implements AdoptingNet {
 
   freeze(frozen: boolean): void {
     this.#frozen = frozen;
+    if (!frozen) for (const event of this.#late.splice(0)) this.#deliver(event);
     for (const connection of this.#connections) {
       if (frozen) connection.pause();
       else if (!this.#pausedInside.has(connection)) connection.resume();
@@ -213,6 +218,7 @@ class HeldNet implements AdoptingNet {
 
   end(): void {
     this.#ended = true;
+    this.#late = [];
     for (const connection of this.#connections) connection.destroy();
     this.#connections.clear();
     this.#closing = Promise.all([...this.#listeners].map((listener) => listener.close()));

@@ -8,6 +8,8 @@ export interface HaJournalOptions {
   imageable(): Promise<void>;
   /** Is told each change that became safe, in order. */
   committed(entry: Entry): void;
+  /** Runs a function when the present turn of the event loop is over. */
+  endOfTurn: (run: () => void) => void;
 }
 
 /** The replicated journal as the master of a leading node sees it. */
@@ -25,6 +27,8 @@ export class HaJournal implements MasterJournal {
   }
 
   get nextVersion(): number {
+    // A master that has not noticed yet that it is over must not even change its state.
+    this.#refuseUnlessLeading();
     return this.#options.node.lastVersion + 1;
   }
 
@@ -38,8 +42,8 @@ export class HaJournal implements MasterJournal {
 
   append(version: number, change: Change): void {
     const { node } = this.#options;
-    if (this.#ended || !node.mayAppend || version !== node.lastVersion + 1)
-      throw new Error(`change ${version} behind ${node.lastVersion}: this node does not lead`);
+    this.#refuseUnlessLeading();
+    if (version !== node.lastVersion + 1) throw new Error(`change ${version} behind ${node.lastVersion}`);
     const writer = this.#writer;
     writer.length = 0;
     writeChange(writer, change);
@@ -49,12 +53,16 @@ export class HaJournal implements MasterJournal {
     if (this.#telling) return;
     this.#telling = true;
     // In this turn's wake: what it appends is told together, when it is safe.
-    setImmediate(() => {
+    this.#options.endOfTurn(() => {
       this.#telling = false;
       const told = this.#untold;
       this.#untold = [];
       this.afterCommit(() => this.#tell(told));
     });
+  }
+
+  #refuseUnlessLeading(): void {
+    if (this.#ended || !this.#options.node.mayAppend) throw new Error('this node does not lead');
   }
 
   annotate(version: number, note: Buffer): void {

@@ -1,21 +1,22 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Reporter } from '@alces/journal';
 import { chunkSettings, createStandbyChunkservers, type MasterOptions, type StandbyChunkservers } from '@alces/master';
-import { ReplicationNode, SegmentLog } from '@alces/replication';
-import { type Cancel, type Config, type Environment, LockFile, type Logger } from '@alces/runtime';
-import { type HaConfig, readSecret } from '../config.ts';
-import { openControl } from '../control/server.ts';
-import type { ControlRequest, HistoryEvent, NodeReport } from '../control/types.ts';
-import { type FitnessFacts, type HostSide, hostFiles, openHostSide } from '../vip/index.ts';
+import { EpochFile, ReplicationNode, SegmentLog } from '@alces/replication';
+import type { Cancel, Config, Environment, Logger } from '@alces/runtime';
+import type { HaConfig } from '../config.ts';
+import type { HistoryEvent, NodeReport } from '../control/types.ts';
+import type { FitnessFacts, HostSide, HostSideOptions } from '../vip/index.ts';
 import { HaApplication } from './application.ts';
 import { HistoryFile } from './historyFile.ts';
-import { type Held, StateStore, versionOf } from './stateStore.ts';
+import { type Beginning, dataIdOf, StateStore, versionOf } from './stateStore.ts';
 import { StockLogs } from './stockLogs.ts';
+
+/** What the node's side towards its host asks and orders. */
+export type HostQuestions = Pick<HostSideOptions, 'facts' | 'promote' | 'demote' | 'report'>;
 
 export interface HaNodeOptions {
   environment: Environment;
   config: HaConfig;
+  secret: Buffer;
   daemon: NodeReport['daemon'];
   log: Logger;
   /** mfsmaster.cfg as it is now. */
@@ -24,52 +25,59 @@ export interface HaNodeOptions {
   restore: boolean;
   /** Something after which the program can't go on. */
   fail(error: Error): void;
+  /** keepalived and the VIP. Absent: only the journal, and who holds this object, give orders. */
+  openHost?: (questions: HostQuestions) => Promise<HostSide>;
+  /** Runs a function when the present turn of the event loop is over. Default: setImmediate. */
+  endOfTurn?: (run: () => void) => void;
 }
 
 const TICK_MS = 50;
-const POLL_MS = 10;
-const PROMOTE_WAIT_MS = 30_000;
+const POLL_MS = 5;
 /** An order to lead is repeated that long: its epoch may be lost to another candidate. */
 const SWITCH_WAIT_MS = 10_000;
 /** So long an ending leader waits for keepalived to hand the lead to another node. */
 const LEAVE_WAIT_MS = 1500;
+/** So long an ending node waits for its disk. */
+const SETTLE_MS = 2000;
 /** keepalived hears of the new leader's weight before the former one lets go of the VIP. */
 const YIELD_AFTER_MS = 20;
-const DEFAULT_EVENTS = 50;
 const PING_MS = 100;
+/** A master that could not serve may be able to later: so long the node counts as unfit. */
+const UNSERVABLE_MS = 30_000;
+/** `ON_IO_ERROR = detach`: a leader whose disk takes nothing for so long lets others lead. */
+const DETACH_AFTER_MS = 300;
+const DEFAULT_BACK_LOGS = 50;
 
-/** The daemon of a journal node: the journal, the shadow or master on it, and what is around them on this host. */
+/** A node of the journal: the journal itself, the shadow or master on it, and what they need of this host. */
 export class HaNode {
   readonly #options: HaNodeOptions;
   readonly #history: HistoryFile;
-  readonly #lock: LockFile;
   readonly #startedAt: number;
+  readonly #haFolder: string;
   #node: ReplicationNode | undefined;
   #application: HaApplication | undefined;
   #standby: StandbyChunkservers | undefined;
   #host: HostSide | undefined;
-  #control: { close(): Promise<void> } | undefined;
   #cancelTick: Cancel | undefined;
-  #maintenance: boolean;
+  #maintenance = false;
+  /** Not to be promoted by keepalived any more. */
+  #leaving = false;
   /** Why the master could not serve when this node led last. */
-  #unservable: string | undefined;
+  #unservable: { reason: string; untilMs: number } | undefined;
   #lastLeader: string | undefined;
+  #stalledSinceMs: number | undefined;
 
-  private constructor(options: HaNodeOptions, lock: LockFile) {
+  private constructor(options: HaNodeOptions) {
     this.#options = options;
-    this.#lock = lock;
-    this.#history = new HistoryFile(join(this.#haFolder, 'history.log'));
-    this.#startedAt = options.environment.clock.wallMs();
-    this.#maintenance = existsSync(this.#maintenanceFile);
+    const { environment, config } = options;
+    this.#haFolder = `${config.dataPath}/ha`;
+    this.#history = new HistoryFile(environment.disk, `${this.#haFolder}/history.log`);
+    this.#startedAt = environment.clock.wallMs();
   }
 
   /** Starts a node: a follower, until somebody decides otherwise. Rejects with what is in the way. */
   static async start(options: HaNodeOptions): Promise<HaNode> {
-    const { dataPath } = options.config;
-    const lock = new LockFile(join(dataPath, '.mfsha.lock'));
-    if (!lock.tryTake()) throw new Error(`a node of the journal runs already in ${dataPath} (process ${lock.owner()})`);
-    lock.writePid();
-    const node = new HaNode(options, lock);
+    const node = new HaNode(options);
     try {
       await node.#start();
       return node;
@@ -79,12 +87,8 @@ export class HaNode {
     }
   }
 
-  get #haFolder(): string {
-    return join(this.#options.config.dataPath, 'ha');
-  }
-
   get #maintenanceFile(): string {
-    return join(this.#options.config.dataPath, '.mfsha.maintenance');
+    return `${this.#options.config.dataPath}/.mfsha.maintenance`;
   }
 
   get #self() {
@@ -111,47 +115,85 @@ export class HaNode {
   }
 
   async #start(): Promise<void> {
-    const { environment, config } = this.#options;
-    await environment.disk.makeFolder(this.#haFolder);
-    const held = this.#self.witness ? undefined : await this.#makeApplication();
-    await this.#startReplication(held);
-    if (held !== undefined) await this.#openStandby();
-    if (held !== undefined) await this.#openHost();
-    this.#control = await openControl(hostFiles(config.dataPath).socket, (request) => this.#answer(request));
-    this.#cancelTick = environment.clock.interval(TICK_MS, () => this.#tick());
+    const { environment, openHost } = this.#options;
+    const { disk, clock } = environment;
+    await disk.makeFolder(this.#haFolder);
+    this.#maintenance = await disk.exists(this.#maintenanceFile);
+    const beginning = this.#self.witness ? undefined : await this.#makeApplication();
+    await this.#startReplication(beginning);
+    if (beginning !== undefined) {
+      await this.#openStandby();
+      this.#host = await openHost?.({
+        facts: () => this.#facts(),
+        promote: () => this.#ordered(),
+        demote: () => this.#node?.demote(),
+        report: (level, text) => this.#happened(level, text),
+      });
+      await this.#host?.follows();
+    }
+    this.#cancelTick = clock.interval(TICK_MS, () => this.#tick());
     this.#happened('info', `${this.#options.daemon} started`);
   }
 
-  async #makeApplication(): Promise<Held> {
-    const { environment, config, restore } = this.#options;
+  async #makeApplication(): Promise<Beginning> {
+    const { environment, config, masterConfig, endOfTurn = setImmediate } = this.#options;
+    const { disk } = environment;
     const folder = config.dataPath;
     const report = this.#report;
-    const store = new StateStore({ environment, folder, haFolder: this.#haFolder, report });
+    const epochs = new EpochFile(disk, this.#haFolder);
+    const settings = masterConfig();
+    const store = new StateStore({
+      environment,
+      folder,
+      haFolder: this.#haFolder,
+      keptImages: () => settings.number('BACK_META_KEEP_PREVIOUS', 1, { min: 0, max: 99 }),
+      history: async () => this.#node?.status().history ?? (await epochs.load()).state.history,
+      report,
+    });
     await store.clean();
-    const names = await environment.disk.list(this.#haFolder);
-    const joined = names.some((name) => name.startsWith('journal.'));
-    const held = joined
-      ? ((await store.newest(Number.POSITIVE_INFINITY)) ?? (await store.empty()))
-      : await store.beforeJournal(restore);
-    const logs = new StockLogs({ environment, folder, report });
+    const beginning = await this.#firstState(store, epochs);
+    const backLogs = () => settings.number('BACK_LOGS', DEFAULT_BACK_LOGS, { min: 5, max: 1000 });
+    const logs = new StockLogs({ environment, folder, backLogs, report, endOfTurn });
     this.#application = new HaApplication(
       {
         environment,
         store,
         logs,
         report,
+        endOfTurn,
         masterOptions: (epoch) => this.#masterOptions(epoch),
-        serving: (epoch) => this.#serving(epoch),
+        serving: (epoch, tookMs) => this.#serving(epoch, tookMs),
         notServing: (reason) => this.#notServing(reason),
         cannotServe: (error) => this.#cannotServe(error),
       },
-      held,
+      beginning,
     );
-    return held;
+    return beginning;
   }
 
-  async #startReplication(held: Held | undefined): Promise<void> {
-    const { environment, config, fail } = this.#options;
+  /** What this node's disk holds; of a node that never took part in the journal, what was there before. */
+  async #firstState(store: StateStore, epochs: EpochFile): Promise<Beginning> {
+    const { environment, restore, config } = this.#options;
+    const { disk } = environment;
+    const { joined } = (await epochs.load()).state;
+    const entries = new SegmentLog({ disk, folder: this.#haFolder });
+    const { last } = await entries.open();
+    await entries.close();
+    if (!joined) {
+      const known = (await store.foreign(0)) === undefined ? await store.newest(Number.POSITIVE_INFINITY) : undefined;
+      return known === undefined ? store.beforeJournal(restore) : { ...known, isNew: false };
+    }
+    const foreign = await store.foreign(last);
+    if (foreign !== undefined)
+      throw new Error(
+        `${foreign} has changes that the journal knows nothing of: a master was run without mfsha.cfg. To give them up, move it away; ` +
+          `to keep them, stop all nodes, remove ${this.#haFolder} on each, and the images in ${config.dataPath} on the others`,
+      );
+    return { ...((await store.newest(last)) ?? (await store.empty())), isNew: false };
+  }
+
+  async #startReplication(beginning: Beginning | undefined): Promise<void> {
+    const { environment, config, secret, fail, endOfTurn } = this.#options;
     const { replication } = config;
     const candidates = replication.nodes.filter((node) => !node.witness);
     const rank = candidates.findIndex((node) => node.id === replication.self);
@@ -160,13 +202,15 @@ export class HaNode {
       environment,
       config: replication,
       cluster: config.cluster,
-      secret: readSecret(config.secretFile),
+      secret,
       folder: this.#haFolder,
       entries: new SegmentLog({ disk: environment.disk, folder: this.#haFolder }),
       application: this.#application,
-      dataId: held === undefined ? '' : held.state.metaid.toString(16),
+      dataId: beginning === undefined ? '' : dataIdOf(beginning.state),
+      mayBegin: beginning?.isNew ?? false,
       listenHost: this.#self.host,
       ...(builtin && { detector: { timeoutMs: config.detectorTimeoutMs, rank } }),
+      ...(endOfTurn !== undefined && { endOfTurn }),
       report: (level, text) => this.#happened(level, text),
       fatal: (error) => fail(error instanceof Error ? error : new Error(String(error))),
     });
@@ -190,32 +234,27 @@ export class HaNode {
     await this.#standby.listen({ host: this.#self.host, port: config.standbyPort });
   }
 
-  async #openHost(): Promise<void> {
-    const { environment, config } = this.#options;
-    this.#host = await openHostSide({
-      dataPath: config.dataPath,
-      detector: config.detector,
-      hangMs: config.hangTimeoutMs,
-      vip: config.vip,
-      vipInterface: config.vipInterface,
-      manageVip: config.manageVip,
-      clock: environment.clock,
-      facts: () => this.#facts(),
-      promote: () => this.#node?.promote(),
-      demote: () => this.#node?.demote(),
-      report: (level, text) => this.#happened(level, text),
-    });
-    await this.#host.follows();
-  }
-
   #facts(): FitnessFacts {
     const status = this.#required.status();
-    return { ...status, stalledBy: this.#unservable ?? status.stalledBy, maintenance: this.#maintenance };
+    const stalledBy = this.#obstacle ?? status.stalledBy;
+    return { ...status, stalledBy, maintenance: this.#maintenance || this.#leaving };
+  }
+
+  /** Why the master could not serve, as long as that counts. */
+  get #obstacle(): string | undefined {
+    const { clock } = this.#options.environment;
+    if (this.#unservable !== undefined && clock.monotonicMs() >= this.#unservable.untilMs) this.#unservable = undefined;
+    return this.#unservable?.reason;
   }
 
   get #required(): ReplicationNode {
     if (this.#node === undefined) throw new Error('the node is not up yet');
     return this.#node;
+  }
+
+  /** keepalived orders this node to lead. */
+  #ordered(): void {
+    if (!this.#leaving) this.#node?.promote();
   }
 
   #masterOptions(epoch: number): Omit<MasterOptions, 'environment'> {
@@ -234,9 +273,9 @@ export class HaNode {
     };
   }
 
-  #serving(epoch: number): void {
+  #serving(epoch: number, tookMs: number): void {
     this.#unservable = undefined;
-    this.#happened('info', `serves clients in epoch ${epoch}`);
+    this.#happened('info', `serves clients in epoch ${epoch} (its ports were open after ${tookMs.toFixed(1)} ms)`);
     void this.#host?.leads();
   }
 
@@ -247,20 +286,37 @@ export class HaNode {
   }
 
   #cannotServe(error: unknown): void {
-    this.#unservable = `the master can't serve: ${error instanceof Error ? error.message : String(error)}`;
-    this.#happened('error', this.#unservable);
+    const reason = `the master can't serve: ${error instanceof Error ? error.message : String(error)}`;
+    this.#unservable = { reason, untilMs: this.#options.environment.clock.monotonicMs() + UNSERVABLE_MS };
+    this.#happened('error', reason);
     this.#required.demote();
   }
 
   #tick(): void {
     this.#application?.tick();
-    const { leader } = this.#required.status();
+    const { leader, role, stalledBy } = this.#required.status();
+    this.#watchDisk(role === 'Primary' ? stalledBy : undefined);
     if (leader === this.#lastLeader) return;
     this.#lastLeader = leader;
     this.#happened('info', leader === undefined ? 'no leader is heard' : `the leader is ${leader}`);
     // One that led before may still have told others where the VIP is.
     this.#host?.announce();
     this.#host?.changed();
+  }
+
+  #watchDisk(stalledBy: string | undefined): void {
+    const nowMs = this.#options.environment.clock.monotonicMs();
+    if (stalledBy === undefined) {
+      this.#stalledSinceMs = undefined;
+      return;
+    }
+    if (this.#stalledSinceMs === undefined) {
+      this.#stalledSinceMs = nowMs;
+      this.#host?.changed();
+    }
+    if (this.#options.config.onIoError !== 'detach' || nowMs - this.#stalledSinceMs < DETACH_AFTER_MS) return;
+    this.#happened('error', `the journal can't be written (${stalledBy}): others may lead`);
+    this.#required.demote();
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -279,45 +335,29 @@ export class HaNode {
     return true;
   }
 
-  async #answer(request: ControlRequest): Promise<Record<string, unknown>> {
-    switch (request.command) {
-      case 'status':
-        return { node: this.report() };
-      case 'promote':
-        await this.promote(request.force === true, request.waitMs ?? PROMOTE_WAIT_MS);
-        return {};
-      case 'demote':
-        await this.demote();
-        return {};
-      case 'switch':
-        return { leader: await this.switchTo(request.to) };
-      case 'resolve':
-        this.#happened('warn', "the operator said: this node's own changes may be discarded");
-        this.#required.discardMyData();
-        return {};
-      case 'maintenance':
-        this.#setMaintenance(request.on);
-        return {};
-      case 'history':
-        return { events: await this.#history.newest(request.count ?? DEFAULT_EVENTS) };
-    }
-  }
-
   /** Resolves when this node serves. Rejects with what is in the way. */
   async promote(force: boolean, waitMs: number): Promise<void> {
+    const node = this.#required;
     const application = this.#application;
     if (application === undefined) throw new Error('a witness never leads');
     this.#unservable = undefined;
-    this.#required.promote({ force });
-    const served = await this.#until(waitMs, () => application.isServing || this.#unservable !== undefined);
-    if (served && this.#unservable === undefined) return;
-    const { problem, phase } = this.#required.status();
-    throw new Error(this.#unservable ?? (problem || `it did not come to lead within ${waitMs} ms (${phase})`));
+    node.promote({ force });
+    const isOver = () => {
+      const { wanted, role, phase } = node.status();
+      return !wanted && role !== 'Primary' && phase === 'following';
+    };
+    await this.#until(waitMs, () => application.isServing || this.#unservable !== undefined || isOver());
+    if (application.isServing) return;
+    if (this.#obstacle !== undefined) throw new Error(this.#obstacle);
+    if (isOver()) throw new Error('another order came in between');
+    const { problem, phase } = node.status();
+    throw new Error(`${problem || `it did not come to lead (${phase})`} (after ${waitMs} ms)`);
   }
 
   /** Resolves when nobody is served any more. */
   async demote(): Promise<void> {
     this.#required.demote();
+    await this.#application?.cleared();
     await this.#host?.follows();
   }
 
@@ -339,10 +379,18 @@ export class HaNode {
     return target;
   }
 
-  #setMaintenance(on: boolean): void {
+  /** The operator's word after a split brain. */
+  discardMyData(): void {
+    this.#happened('warn', "the operator said: this node's own changes may be discarded");
+    this.#required.discardMyData();
+  }
+
+  /** Kept over restarts. */
+  async setMaintenance(on: boolean): Promise<void> {
+    const { disk } = this.#options.environment;
+    if (on) await disk.replaceFile(this.#maintenanceFile, Buffer.alloc(0));
+    else await disk.remove(this.#maintenanceFile);
     this.#maintenance = on;
-    if (on) writeFileSync(this.#maintenanceFile, '');
-    else rmSync(this.#maintenanceFile, { force: true });
     this.#happened('info', `maintenance ${on ? 'on' : 'off'}`);
     this.#host?.changed();
     const moves = on && this.#options.config.detector === 'builtin' && this.#application?.isServing;
@@ -357,7 +405,7 @@ export class HaNode {
     return {
       ...status,
       ...(sync !== undefined && { sync: { bytes: sync.bytes, totalBytes: sync.totalBytes, elapsedMs } }),
-      problem: this.#unservable ?? status.problem,
+      problem: this.#obstacle ?? status.problem,
       daemon,
       serving: this.#application?.isServing ?? false,
       maintenance: this.#maintenance,
@@ -372,44 +420,39 @@ export class HaNode {
   /** Stands for the lead if nobody is heard of who has it. */
   async leadIfNobodyDoes(waitMs: number): Promise<void> {
     const node = this.#required;
-    if (await this.#until(waitMs, () => node.status().leader !== undefined)) return;
-    node.promote();
+    if (await this.#until(waitMs, () => node.status().leader !== undefined || this.#leaving)) return;
+    if (!this.#maintenance) node.promote();
   }
 
-  reload(): Promise<void> {
-    return this.#application?.master?.reload() ?? Promise.resolve();
+  async reload(): Promise<void> {
+    await this.#application?.master?.reload();
   }
 
   info(): string[] {
     const { role, data, epoch, version, committed, leader } = this.report();
     const own = `${role}, ${data}, epoch ${epoch}, leader ${leader ?? 'unknown'}, version ${version}, committed ${committed}`;
-    return [own, ...(this.#application?.master?.info() ?? [])];
+    return [own, ...(this.#required.mayAppend ? (this.#application?.master?.info() ?? []) : [])];
   }
 
   /** Stores an image now. Answers what was done. */
   async save(): Promise<string> {
     if (this.#application === undefined) throw new Error('a witness has no metadata');
-    await this.#application.saveImage();
-    return `metadata saved, changes up to ${versionOf(this.#application.state)}`;
+    const { path, metaversion, emergency } = await this.#application.images.saveNow();
+    if (emergency) throw new Error(`metadata (version ${metaversion}) stored to an emergency place only: ${path}`);
+    return `metadata saved (version: ${metaversion}) in ${path}`;
   }
 
-  /** Hands the lead over if it can, stores everything, ends. */
-  async stop(): Promise<void> {
-    const node = this.#required;
-    if (this.#application?.isServing) await this.#leave(node);
-    const { imageableVersion } = node;
-    await this.#closeAll();
-    await this.#application?.end(imageableVersion);
-  }
-
-  /** keepalived hears at once that this node is unfit, and orders another one to lead; without keepalived this node chooses. */
-  async #leave(node: ReplicationNode): Promise<void> {
-    if (this.#options.config.detector === 'builtin') {
+  /** A leader that is about to end: makes room for another one, if there is one. Never rejects. */
+  async leave(): Promise<void> {
+    this.#leaving = true;
+    if (!this.#application?.isServing) return;
+    if (this.#host === undefined || this.#options.config.detector === 'builtin') {
       await this.switchTo(undefined).catch(() => {});
       return;
     }
-    this.#maintenance = true;
-    this.#host?.changed();
+    // keepalived hears at once that this node is unfit, and orders another one to lead.
+    const node = this.#required;
+    this.#host.changed();
     const { self } = node.status();
     await this.#until(LEAVE_WAIT_MS, () => {
       const { leader } = node.status();
@@ -417,19 +460,36 @@ export class HaNode {
     });
   }
 
+  /** Stores everything and ends. */
+  async stop(): Promise<void> {
+    const node = this.#required;
+    this.#leaving = true;
+    node.demote();
+    const application = this.#application;
+    if (application !== undefined)
+      await this.#until(SETTLE_MS, () => node.imageableVersion >= application.appliedVersion);
+    const { imageableVersion } = node;
+    await this.#closeAll();
+    await application?.end(imageableVersion);
+  }
+
   async #closeAll(): Promise<void> {
     this.#cancelTick?.();
     this.#happened('info', 'ends');
-    await this.#control?.close();
     await this.#host?.close();
     await this.#node?.close();
     await this.#standby?.close();
     await this.#history.settled();
-    this.#lock.close();
   }
 
-  /** For tests and the log. */
+  /** The newest events, oldest first. */
   history(count: number): Promise<HistoryEvent[]> {
     return this.#history.newest(count);
+  }
+
+  /** The state in memory and its last change; undefined on a witness. For checks. */
+  get state() {
+    const state = this.#application?.state;
+    return state === undefined ? undefined : { state, version: versionOf(state) };
   }
 }

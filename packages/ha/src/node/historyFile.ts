@@ -1,45 +1,64 @@
-import { appendFile, readFile, rename, stat } from 'node:fs/promises';
+import type { Disk } from '@alces/runtime';
 import type { HistoryEvent } from '../control/types.ts';
 
 const MOST_BYTES = 1 << 20;
+/** While the disk takes nothing, no more events than this wait for it. */
+const MOST_WAITING = 1000;
 
 /** What happened on a node, a line of JSON each; the newest two megabytes at most. */
 export class HistoryFile {
+  readonly #disk: Disk;
   readonly #path: string;
-  #last: Promise<void> = Promise.resolve();
+  #waiting: HistoryEvent[] = [];
+  #running: Promise<void> | undefined;
 
-  constructor(path: string) {
+  constructor(disk: Disk, path: string) {
+    this.#disk = disk;
     this.#path = path;
   }
 
-  /** Never rejects: what can't be noted is lost. */
+  /** Never throws: what can't be noted is lost. */
   add(event: HistoryEvent): void {
-    this.#last = this.#last.then(() => this.#append(event)).catch(() => {});
+    if (this.#waiting.length >= MOST_WAITING) return;
+    this.#waiting.push(event);
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+    });
   }
 
-  async #append(event: HistoryEvent): Promise<void> {
-    const size = await stat(this.#path).then(
-      (found) => found.size,
-      () => 0,
-    );
-    if (size > MOST_BYTES) await rename(this.#path, `${this.#path}.1`);
-    await appendFile(this.#path, `${JSON.stringify(event)}\n`);
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const lines = this.#waiting.splice(0).map((event) => `${JSON.stringify(event)}\n`);
+      await this.#append(Buffer.from(lines.join(''))).catch(() => {});
+    }
+  }
+
+  async #append(lines: Buffer): Promise<void> {
+    const file = await this.#disk.open(this.#path, 'append');
+    let size: number;
+    try {
+      size = await file.size();
+      await file.write(size, [lines]);
+    } finally {
+      await file.close();
+    }
+    if (size > MOST_BYTES) await this.#disk.rename(this.#path, `${this.#path}.1`);
   }
 
   /** The newest events, oldest first. */
   async newest(count: number): Promise<HistoryEvent[]> {
-    await this.#last;
+    await this.settled();
     const lines: string[] = [];
     for (const path of [`${this.#path}.1`, this.#path]) {
-      const text = await readFile(path, 'utf8').catch(() => '');
-      lines.push(...text.split('\n').filter(Boolean));
+      if (!(await this.#disk.exists(path))) continue;
+      lines.push(...(await this.#disk.readFile(path)).toString().split('\n').filter(Boolean));
     }
     return lines.slice(-count).flatMap(parseEvent);
   }
 
   /** Resolves when everything is noted. */
-  settled(): Promise<void> {
-    return this.#last;
+  async settled(): Promise<void> {
+    await this.#running;
   }
 }
 

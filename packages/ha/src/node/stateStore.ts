@@ -1,25 +1,35 @@
 import {
   BACKUP_NAME,
   checkImage,
-  EMERGENCY_FOLDERS,
+  findCandidates,
   IMAGE_NAME,
   inFolder,
   loadFromDisk,
+  noteImageSums,
   type Reporter,
   RequestLedger,
   StartError,
+  type StoredImage,
   startMetadata,
   storeImage,
   writeImageFile,
 } from '@alces/journal';
 import type { LoadedMetadata } from '@alces/master';
 import { imageChunks, type State, takeSnapshot } from '@alces/metadata';
-import type { ImageSource } from '@alces/replication';
-import type { Disk, DiskFile, Environment } from '@alces/runtime';
+import type { EpochRecord, ImageSource } from '@alces/replication';
+import type { Disk, Environment } from '@alces/runtime';
+import { packImage, unpackImage } from './imageTransfer.ts';
+import { BEFORE_JOURNAL, decodeLedgerFile, encodeLedgerFile, originOf } from './ledgerFile.ts';
 
 /** A state of the file system with the answers that belong to it. */
 export interface Held extends LoadedMetadata {
   ledger: RequestLedger;
+}
+
+/** What a node begins with. */
+export interface Beginning extends Held {
+  /** The operator put an empty image there: the journal may begin with a new file system. */
+  isNew: boolean;
 }
 
 export interface StateStoreOptions {
@@ -28,17 +38,25 @@ export interface StateStoreOptions {
   folder: string;
   /** The folder of the journal in it. */
   haFolder: string;
+  /** `BACK_META_KEEP_PREVIOUS`. */
+  keptImages(): number;
+  /** The epochs of this node's journal. */
+  history(): Promise<readonly EpochRecord[]>;
   report: Reporter;
 }
 
 /** Of a new file system every node makes the same state by itself: it must not depend on the time. */
 const GENESIS_SECONDS = 0;
 const NEW_IMAGE = Buffer.from('MFSM NEW');
-const KEPT_IMAGES = 1;
-const MAGIC = Buffer.from('ALCESHA1');
-const HEAD_BYTES = MAGIC.length + 8;
+interface StockImage {
+  path: string;
+  metaversion: number;
+  dataId: string;
+}
 
-/** Where a node's state comes from and goes to: stock images in DATA_PATH, the ledger beside the journal, and images for other nodes. */
+const IMAGE_FILE = /^metadata\.mfs(\.back(\.\d+)?)?$/;
+
+/** Where a node's state comes from and goes to: stock images in DATA_PATH, the answers given beside the journal, images for other nodes. */
 export class StateStore {
   readonly #options: StateStoreOptions;
 
@@ -50,81 +68,112 @@ export class StateStore {
     return this.#options.environment.disk;
   }
 
-  #ledgerPath(version: number): string {
-    return `${this.#options.haFolder}/ledger.${version}`;
+  #ledgerPath(metaversion: number): string {
+    return `${this.#options.haFolder}/ledger.${metaversion}`;
   }
 
-  async #load(path: string): Promise<Held> {
+  async #load(path: string, now: number): Promise<LoadedMetadata> {
     const { environment, report } = this.#options;
     const { clock, random } = environment;
-    const quiet: Reporter = { info() {}, warn: (text) => report.warn(text), error: (text) => report.error(text) };
-    const check = await checkImage(this.#disk, path);
-    const isNew = check.result === 'ok' && check.isNew;
-    const loaded = await loadFromDisk(path, {
+    const quiet: Reporter = { ...report, info() {} };
+    return loadFromDisk(path, {
       disk: this.#disk,
-      now: isNew ? GENESIS_SECONDS : clock.unixSeconds(),
+      now,
       clockMs: () => clock.monotonicMs(),
       ignoreErrors: false,
       report: quiet,
       state: { hashSeed: random.u32() },
     });
-    return { ...loaded, ledger: await this.#loadLedger(loaded.state.metaversion) };
-  }
-
-  /** Without its ledger an image still is one: repeated requests from before it are then taken for new ones. */
-  async #loadLedger(version: number): Promise<RequestLedger> {
-    const ledger = new RequestLedger();
-    const path = this.#ledgerPath(version);
-    if (!(await this.#disk.exists(path))) return ledger;
-    try {
-      ledger.load(await this.#disk.readFile(path));
-    } catch (error) {
-      this.#options.report.warn(`${path}: ${error instanceof Error ? error.message : String(error)} - left out`);
-    }
-    return ledger;
   }
 
   /** The state of a file system in which nothing has happened yet. */
   async empty(): Promise<Held> {
     const path = `${this.#options.haFolder}/new.image`;
     await this.#disk.replaceFile(path, NEW_IMAGE);
-    const held = await this.#load(path);
+    const loaded = await this.#load(path, GENESIS_SECONDS);
     await this.#disk.remove(path);
-    return held;
+    return { ...loaded, ledger: new RequestLedger() };
   }
 
-  /** The newest image on disk of changes up to `most`; undefined: there is none. */
-  async newest(most: number): Promise<Held | undefined> {
-    const found: { path: string; version: number }[] = [];
-    for (const name of [IMAGE_NAME, BACKUP_NAME, `${BACKUP_NAME}.1`]) {
-      const path = inFolder(this.#options.folder, name);
+  /** All valid images in DATA_PATH, the newest first. */
+  async #images(): Promise<StockImage[]> {
+    const { folder } = this.#options;
+    const found: StockImage[] = [];
+    for (const name of (await this.#disk.list(folder)).sort()) {
+      if (!IMAGE_FILE.test(name)) continue;
+      const path = inFolder(folder, name);
       const check = await checkImage(this.#disk, path);
-      if (check.result === 'ok' && !check.isNew && check.version - 1 <= most)
-        found.push({ path, version: check.version });
+      if (check.result === 'ok' && !check.isNew)
+        found.push({ path, metaversion: check.version, dataId: dataIdOf(check) });
     }
-    const best = found.reduce<(typeof found)[number] | undefined>(
-      (a, b) => (a === undefined || b.version > a.version ? b : a),
-      undefined,
-    );
-    return best === undefined ? undefined : this.#load(best.path);
+    return found.sort((a, b) => b.metaversion - a.metaversion);
+  }
+
+  /** The newest image on disk of this journal's changes up to `most`; undefined: there is none. */
+  async newest(most: number): Promise<Held | undefined> {
+    const { report, environment } = this.#options;
+    const history = await this.#options.history();
+    for (const image of await this.#images()) {
+      const { path, metaversion } = image;
+      const version = metaversion - 1;
+      if (version > most) continue;
+      try {
+        const ledger = await this.#loadLedger(image, history);
+        if (ledger === undefined) {
+          report.warn(`${path} (changes up to ${version}) is not of this journal - left out`);
+          continue;
+        }
+        return { ...(await this.#load(path, environment.clock.unixSeconds())), ledger };
+      } catch (error) {
+        report.error(`${path}: ${error instanceof Error ? error.message : String(error)} - left out`);
+      }
+    }
+    return undefined;
+  }
+
+  /** The answers that belong to an image; undefined: the image is not of the journal with these epochs. */
+  async #loadLedger(image: StockImage, history: readonly EpochRecord[]): Promise<RequestLedger | undefined> {
+    const path = this.#ledgerPath(image.metaversion);
+    if (!(await this.#disk.exists(path))) return undefined;
+    const file = decodeLedgerFile(await this.#disk.readFile(path));
+    const origin = originOf(history, image.metaversion - 1);
+    if (file?.origin !== origin) return undefined;
+    const [first] = history;
+    if (origin === BEFORE_JOURNAL && first?.epoch === 0 && first.id !== image.dataId) return undefined;
+    const ledger = new RequestLedger();
+    ledger.load(file.answers);
+    return ledger;
+  }
+
+  /** Path of an image with changes behind `last` that no node of the journal made; undefined: there is none. */
+  async foreign(last: number): Promise<string | undefined> {
+    for (const { path, metaversion } of await this.#images())
+      if (metaversion - 1 > last && !(await this.#disk.exists(this.#ledgerPath(metaversion)))) return path;
+    return undefined;
   }
 
   /**
-   * The data that were there before the journal: what a stock master, or a plain one of ours, left. The image that is stored of them is where
-   * the journal begins. An empty folder gives an empty file system.
+   * The data that were there before the journal: what a stock master, or a plain one of ours, left; with `restore` also what a metalogger
+   * left. The image that is stored of them is where the journal begins. An empty folder gives an empty file system.
    */
-  async beforeJournal(restore: boolean): Promise<Held> {
-    const { environment, folder, report } = this.#options;
+  async beforeJournal(restore: boolean): Promise<Beginning> {
+    const { folder } = this.#options;
     const image = await checkImage(this.#disk, inFolder(folder, IMAGE_NAME));
     const backup = await checkImage(this.#disk, inFolder(folder, BACKUP_NAME));
-    if (image.result === 'missing' && backup.result === 'missing') return this.empty();
-    if (image.result === 'ok' && image.isNew) {
-      await this.#disk.remove(inFolder(folder, IMAGE_NAME));
-      return this.empty();
-    }
+    const restorable = restore && (await findCandidates(this.#disk, folder)).some(({ check }) => check.result === 'ok');
+    if (image.result === 'ok' && image.isNew) return { ...(await this.empty()), isNew: true };
+    if (image.result === 'missing' && backup.result === 'missing' && !restorable)
+      return { ...(await this.empty()), isNew: false };
+    const held = { ...(await this.#startMetadata(restore)), ledger: new RequestLedger() };
+    await this.save(held, async () => {});
+    return { ...held, isNew: false };
+  }
+
+  async #startMetadata(restore: boolean): Promise<LoadedMetadata> {
+    const { environment, folder, report, keptImages } = this.#options;
     const { clock, disk, random } = environment;
     try {
-      const started = await startMetadata({
+      return await startMetadata({
         clock,
         disk,
         random,
@@ -132,35 +181,24 @@ export class StateStore {
         restore,
         ignoreErrors: false,
         verbosity: 0,
-        keepPrevious: KEPT_IMAGES,
+        keepPrevious: keptImages(),
         state: { hashSeed: random.u32() },
         report,
       });
-      const held = { ...started, ledger: new RequestLedger() };
-      await this.save(held);
-      return held;
     } catch (error) {
-      if (error instanceof StartError) throw new Error(`${error.message}\n(in ${folder})`);
-      throw error;
+      if (!(error instanceof StartError)) throw error;
+      const remedy = restore ? '' : `; 'mfsmaster -a start' puts together what is there`;
+      throw new Error(
+        `${error.message}\n(in ${folder}, before the journal${remedy}; or move the files away: then this node gets everything from the leader)`,
+      );
     }
-  }
-
-  async #saveLedger(version: number, bytes: Buffer): Promise<void> {
-    await this.#disk.replaceFile(this.#ledgerPath(version), bytes);
-  }
-
-  async #removeLedgers(except: number): Promise<void> {
-    const { haFolder } = this.#options;
-    for (const name of await this.#disk.list(haFolder))
-      if (name.startsWith('ledger.') && name !== `ledger.${except}`) await this.#disk.remove(`${haFolder}/${name}`);
   }
 
   /**
    * Stores the present state as `metadata.mfs.back`. `ready` is waited for before it becomes the image: the changes in it must be safe.
-   * Resolves with its last change; undefined: it went to an emergency place only.
    */
-  async save(held: Held, ready: () => Promise<void> = async () => {}): Promise<number | undefined> {
-    const { environment, folder, report } = this.#options;
+  async save(held: Held, ready: () => Promise<void>): Promise<StoredImage> {
+    const { environment, folder, report, keptImages } = this.#options;
     const snapshot = takeSnapshot(held.state);
     const answers = held.ledger.encode();
     const { metaversion } = snapshot.state;
@@ -171,52 +209,60 @@ export class StateStore {
         clock: environment.clock,
         disk: this.#disk,
         folder,
-        keepPrevious: KEPT_IMAGES,
-        emergencyFolders: EMERGENCY_FOLDERS,
+        keepPrevious: keptImages(),
+        emergencyFolders: [],
         carried: held.carried,
         report,
       });
-      if (stored.emergency) return undefined;
-      await this.#removeLedgers(metaversion);
-      return metaversion - 1;
+      if (!stored.emergency) await this.#removeLedgers();
+      return stored;
     } finally {
       snapshot.release();
     }
   }
 
+  async #saveLedger(metaversion: number, answers: Buffer): Promise<void> {
+    const file = { origin: originOf(await this.#options.history(), metaversion - 1), answers };
+    await this.#disk.replaceFile(this.#ledgerPath(metaversion), encodeLedgerFile(file));
+  }
+
+  /** Removes what belongs to images that are gone. */
+  async #removeLedgers(): Promise<void> {
+    const { haFolder } = this.#options;
+    const used = new Set((await this.#images()).map(({ metaversion }) => `ledger.${metaversion}`));
+    for (const name of await this.#disk.list(haFolder))
+      if (name.startsWith('ledger.') && !used.has(name)) await this.#disk.remove(`${haFolder}/${name}`);
+  }
+
   /** At an orderly end: the image becomes `metadata.mfs`, on which a stock master starts. */
   async saveAtEnd(held: Held): Promise<void> {
-    if ((await this.save(held)) === undefined) return;
+    if ((await this.save(held, async () => {})).emergency) return;
     const { folder } = this.#options;
     await this.#disk.rename(inFolder(folder, BACKUP_NAME), inFolder(folder, IMAGE_NAME));
     await this.#disk.syncFolder(folder);
   }
 
-  /** An image of the present state for another node: the ledger, then a stock image. `ready` as in `save`. */
+  /** An image of the present state for another node. `ready` as in `save`. */
   async createImage(held: Held, ready: () => Promise<void>): Promise<ImageSource> {
     const { environment, haFolder } = this.#options;
     const snapshot = takeSnapshot(held.state);
     const answers = held.ledger.encode();
-    const version = snapshot.state.metaversion - 1;
+    const version = versionOf(snapshot.state);
     const path = `${haFolder}/image.out.${version}.${environment.random.u32()}`;
     try {
       await ready();
-      await writeImageFile(
-        this.#disk,
-        path,
-        imageChunks(snapshot.state, { now: environment.clock.unixSeconds(), carried: held.carried }),
-      );
+      const now = environment.clock.unixSeconds();
+      await writeImageFile(this.#disk, `${path}.raw`, imageChunks(snapshot.state, { now, carried: held.carried }));
+      await packImage(this.#disk, `${path}.raw`, answers, path);
     } finally {
       snapshot.release();
+      await this.#disk.remove(`${path}.raw`);
     }
     const file = await this.#disk.open(path, 'read');
-    const head = Buffer.concat([MAGIC, Buffer.alloc(8), answers]);
-    head.writeBigUInt64BE(BigInt(answers.length), MAGIC.length);
-    const lengthBytes = head.length + (await file.size());
     return {
       version,
-      lengthBytes,
-      read: (offset, length) => readBoth(head, file, offset, length),
+      lengthBytes: await file.size(),
+      read: (offset, length) => file.read(offset, length),
       close: async () => {
         await file.close();
         await this.#disk.remove(path);
@@ -226,66 +272,40 @@ export class StateStore {
 
   /** Makes an image of another node (`createImage`) this node's own, on disk and in memory. */
   async install(path: string, version: number): Promise<Held> {
-    const { folder } = this.#options;
+    const { folder, environment, keptImages } = this.#options;
     const temporary = inFolder(folder, `${BACKUP_NAME}.new`);
-    const answers = await this.#unpack(path, temporary);
+    const backup = inFolder(folder, BACKUP_NAME);
+    const answers = await unpackImage(this.#disk, path, temporary);
+    const check = await checkImage(this.#disk, temporary);
+    if (check.result !== 'ok' || check.version !== version + 1)
+      throw new Error(`${path} is not an image of changes up to ${version}`);
     await this.#saveLedger(version + 1, answers);
-    for (const name of [IMAGE_NAME, `${BACKUP_NAME}.1`]) await this.#disk.remove(inFolder(folder, name));
-    await this.#disk.rename(temporary, inFolder(folder, BACKUP_NAME));
+    await noteImageSums(this.#disk, folder, temporary, keptImages());
+    await this.#disk.rename(temporary, backup);
+    await this.#disk.remove(inFolder(folder, IMAGE_NAME));
     await this.#disk.syncFolder(folder);
-    const held = await this.#load(inFolder(folder, BACKUP_NAME));
-    if (held.state.metaversion !== version + 1)
-      throw new Error(`an image with changes up to ${held.state.metaversion - 1} instead of ${version}`);
-    await this.#removeLedgers(version + 1);
-    return held;
+    const loaded = await this.#load(backup, environment.clock.unixSeconds());
+    const ledger = new RequestLedger();
+    ledger.load(answers);
+    await this.#removeLedgers();
+    return { ...loaded, ledger };
   }
 
-  /** Writes the stock image in `path` to `target`, synced; answers the ledger's bytes. */
-  async #unpack(path: string, target: string): Promise<Buffer> {
-    const from = await this.#disk.open(path, 'read');
-    const to = await this.#disk.open(target, 'create');
-    try {
-      const size = await from.size();
-      const head = await from.read(0, Math.min(size, HEAD_BYTES));
-      if (head.length < HEAD_BYTES || !head.subarray(0, MAGIC.length).equals(MAGIC))
-        throw new Error(`${path} is no image of a node`);
-      const answersBytes = Number(head.readBigUInt64BE(MAGIC.length));
-      const begin = HEAD_BYTES + answersBytes;
-      if (begin > size) throw new Error(`${path} is cut off`);
-      const answers = await from.read(HEAD_BYTES, answersBytes);
-      await copyFrom(from, begin, size, to);
-      await to.datasync();
-      return answers;
-    } finally {
-      await from.close();
-      await to.close();
-    }
-  }
-
-  /** Removes what images for other nodes a crash left behind. */
+  /** Removes what a crash left behind of images for other nodes. */
   async clean(): Promise<void> {
-    const { haFolder } = this.#options;
-    await this.#disk.makeFolder(haFolder);
+    const { haFolder, folder } = this.#options;
+    await this.#disk.remove(inFolder(folder, `${BACKUP_NAME}.new`));
     for (const name of await this.#disk.list(haFolder))
       if (name.startsWith('image.out.')) await this.#disk.remove(`${haFolder}/${name}`);
   }
 }
 
-async function readBoth(head: Buffer, file: DiskFile, offset: number, length: number): Promise<Buffer> {
-  const first = head.subarray(offset, offset + length);
-  if (first.length === length) return first;
-  const rest = await file.read(Math.max(0, offset - head.length), length - first.length);
-  return first.length === 0 ? rest : Buffer.concat([first, rest]);
-}
-
-const COPY_BYTES = 4 << 20;
-
-async function copyFrom(from: DiskFile, begin: number, end: number, to: DiskFile): Promise<void> {
-  for (let at = begin; at < end; at += COPY_BYTES)
-    await to.write(at - begin, [await from.read(at, Math.min(COPY_BYTES, end - at))]);
-}
-
 /** The last change in a state. */
 export function versionOf(state: State): number {
   return state.metaversion - 1;
+}
+
+/** Identifies data from before the journal: the file system's id. */
+export function dataIdOf({ metaid }: { metaid: bigint }): string {
+  return metaid.toString(16);
 }

@@ -2,26 +2,34 @@ import { type ChangelogFamily, Journal, type Reporter } from '@alces/journal';
 import type { Entry } from '@alces/replication';
 import type { Environment } from '@alces/runtime';
 
-const BACK_LOGS = 50;
 /** `CHANGELOG_SAVE_MODE` 0: written, not synced. The journal is what survives; these are for stock tools and people. */
 const UNSYNCED = 0;
+/** While the disk takes nothing no more than this waits for it; what comes then is left out. */
+const MOST_WAITING_BYTES = 16 << 20;
+const MOST_WAITING_ENTRIES = 65_536;
 
 export interface StockLogsOptions {
   environment: Environment;
   /** DATA_PATH. */
   folder: string;
+  /** `BACK_LOGS`. */
+  backLogs(): number;
   report: Reporter;
+  endOfTurn?: (run: () => void) => void;
 }
 
 /**
  * The committed changes as stock change log files: `changelog.N.mfs` from the time as leader, `changelog_ml.N.mfs` from that as follower.
- * Written in the background; nobody waits for them.
+ * Written in the background; nobody waits for them. Each file holds consecutive changes; from one to the next some may be missing
+ * (the journal has them all).
  */
 export class StockLogs {
   readonly #options: StockLogsOptions;
   #family: ChangelogFamily | undefined;
   #file: Journal | undefined;
+  /** What comes while the file is opened. */
   #waiting: Entry[] = [];
+  #nextVersion = 0;
   #opening = false;
   #last: Promise<void> = Promise.resolve();
 
@@ -31,73 +39,82 @@ export class StockLogs {
 
   /** A committed change, of a leader or a follower. */
   write(family: ChangelogFamily, entry: Entry): void {
-    if (family !== this.#family) this.#turnTo(family);
+    if (family !== this.#family || entry.version !== this.#nextVersion) {
+      this.restart();
+      this.#family = family;
+    }
     if (this.#file === undefined) {
+      if (this.#waiting.length >= MOST_WAITING_ENTRIES) return;
       this.#waiting.push(entry);
       this.#open(family);
     } else {
+      if (this.#file.stalledBy !== undefined && this.#file.pendingBytes > MOST_WAITING_BYTES) return;
       this.#file.appendText(entry.version, entry.data);
     }
-  }
-
-  /** What follows is not the next change, or of another role. */
-  #turnTo(family: ChangelogFamily): void {
-    this.#end();
-    this.#family = family;
-  }
-
-  #end(): void {
-    const file = this.#file;
-    this.#file = undefined;
-    this.#waiting = [];
-    if (file !== undefined) this.#last = this.#last.then(() => file.close()).catch(() => {});
+    this.#nextVersion = entry.version + 1;
   }
 
   #open(family: ChangelogFamily): void {
     if (this.#opening) return;
     this.#opening = true;
-    const { environment, folder, report } = this.#options;
-    const { clock, disk } = environment;
+    const { report } = this.#options;
     this.#last = this.#last
-      .then(async () => {
-        const [first] = this.#waiting;
-        if (first === undefined || this.#family !== family) return;
-        const file = await Journal.open({
-          clock,
-          disk,
-          folder,
-          family,
-          nextVersion: first.version,
-          saveMode: UNSYNCED,
-          backLogs: BACK_LOGS,
-          report,
-        });
-        const waiting = this.#waiting;
-        this.#waiting = [];
-        if (this.#family !== family || waiting[0]?.version !== first.version) return file.close();
-        for (const { version, data } of waiting) file.appendText(version, data);
-        this.#file = file;
-      })
+      .then(() => this.#openFile(family))
       .catch((error: unknown) => report.error(`change logs in the stock format: ${String(error)}`))
       .finally(() => {
         this.#opening = false;
       });
   }
 
-  /** Begins a new file with the next change: at an image, or when changes are left out. */
+  async #openFile(family: ChangelogFamily): Promise<void> {
+    const { environment, folder, report, backLogs, endOfTurn } = this.#options;
+    const { clock, disk } = environment;
+    const [first] = this.#waiting;
+    if (first === undefined || this.#family !== family) return;
+    const file = await Journal.open({
+      clock,
+      disk,
+      folder,
+      family,
+      nextVersion: first.version,
+      saveMode: UNSYNCED,
+      backLogs: backLogs(),
+      report,
+      ...(endOfTurn !== undefined && { endOfTurn }),
+    });
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (this.#family !== family || waiting[0]?.version !== first.version) return file.close();
+    for (const { version, data } of waiting) file.appendText(version, data);
+    this.#file = file;
+  }
+
+  /** Begins a new file with the next change: at an image. */
   rotate(): void {
     const file = this.#file;
-    if (file !== undefined) this.#last = this.#last.then(() => file.rotate()).catch(() => {});
+    if (file === undefined) return;
+    file.configure({ saveMode: UNSYNCED, backLogs: this.#options.backLogs() });
+    void file.rotate();
   }
 
-  /** The state was replaced: the next change does not follow the last one written. */
+  /** The next change need not follow the last one written. */
   restart(): void {
-    this.#end();
+    const file = this.#file;
+    this.#file = undefined;
+    this.#waiting = [];
     this.#family = undefined;
+    if (file !== undefined) this.#last = this.#last.then(() => closeUnlessStalled(file));
   }
 
+  /** Resolves when everything is written that the disk takes now. */
   async close(): Promise<void> {
     this.restart();
     await this.#last;
   }
+}
+
+/** Closing waits for the disk; a disk that takes nothing now is not waited for. */
+async function closeUnlessStalled(file: Journal): Promise<void> {
+  const closed = file.close().catch(() => {});
+  if (file.stalledBy === undefined) await closed;
 }

@@ -54,8 +54,8 @@ async function startNode(
   const config = readHaConfig(file, context.config);
   const { self, nodes, protocol, quorum } = config.replication;
   if (nodes.find((node) => node.id === self)?.witness !== true) masterConfig(config);
-  const { HaNode } = await import('../node/haNode.ts');
-  const node = await HaNode.start({
+  const { startHostedNode } = await import('../node/hostedNode.ts');
+  const { node, stop } = await startHostedNode({
     environment: realEnvironment(),
     config,
     daemon: program,
@@ -71,7 +71,7 @@ async function startNode(
   return {
     reload: () => node.reload(),
     info: () => node.info(),
-    stop: () => node.stop(),
+    stop,
     save: () => node.save(),
   };
 }

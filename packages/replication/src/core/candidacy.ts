@@ -297,7 +297,17 @@ export function fetched(core: Context): void {
   if (comparePositions(core.log.end, candidacy.target) >= 0) lead(core, candidacy);
 }
 
+/** Nobody has anything, and nobody said that new data may begin here. */
+function mustNotBegin(core: Context, { force, promises }: Candidacy): boolean {
+  if (core.mayBegin || force || core.joined || core.log.last > 0) return false;
+  return ![...promises.values()].some(({ about }) => about.log.joined);
+}
+
 function lead(core: Context, candidacy: Candidacy): void {
+  if (mustNotBegin(core, candidacy)) {
+    giveUp(core, LONG_RETRY_MS, 'no node has any data, and nobody said that new ones may begin on this node');
+    return;
+  }
   const promisers = [core.self, ...candidacy.promises.keys()];
   const grants = [...candidacy.promises.values()].flatMap((promise) => [...promise.grants]);
   const own = activeGrants(core).map(({ leader, remainingMs }): [NodeId, number] => [leader, core.nowMs + remainingMs]);

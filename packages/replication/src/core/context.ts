@@ -143,6 +143,8 @@ export class Context {
   commit: number;
   /** The highest epoch that anybody mentioned. */
   seenEpoch: number;
+  /** This node may lead a journal in which nothing has ever been, which is the beginning of new data. */
+  mayBegin = true;
   /** Own changes after a split brain may be set aside. */
   discard = false;
 

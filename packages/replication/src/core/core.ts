@@ -62,11 +62,12 @@ export class ReplicaCore {
   constructor(
     config: ReplicationConfig,
     random: Random,
-    recovered: RecoveredLog & { state: PersistentState },
+    recovered: RecoveredLog & { state: PersistentState; mayBegin?: boolean },
     time: Time,
     rules: Rules = strictRules,
   ) {
     this.#core = new Context(config, rules, random, recovered.state, recovered);
+    this.#core.mayBegin = recovered.mayBegin ?? true;
     this.#at(time);
     this.#core.startedMs = time.monotonicMs;
     // Whom this node acknowledged before it stopped is forgotten; it may have been just now.

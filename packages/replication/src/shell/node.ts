@@ -33,6 +33,8 @@ export interface NodeOptions {
   application: Application | undefined;
   /** Identifies data that existed before the journal did, such as the file system's id. Nodes take each other's for the same only if it is. */
   dataId?: string;
+  /** This node may lead when no node has any data: new ones begin. Default: true. An order with `force` may in any case. */
+  mayBegin?: boolean;
   listenHost?: string;
   /** Stand for the lead when no leader was heard for `timeoutMs` (and half as long again for each place in `rank`). */
   detector?: { timeoutMs: number; rank: number };
@@ -135,7 +137,8 @@ export class ReplicationNode {
     const { environment, config } = options;
     const recovered = await recoverNode(options);
     const time = { monotonicMs: environment.clock.monotonicMs(), wallMs: environment.clock.wallMs() };
-    const core = new ReplicaCore(config, environment.random, recovered, time, options.rules);
+    const begin = { ...recovered, mayBegin: options.mayBegin ?? true };
+    const core = new ReplicaCore(config, environment.random, begin, time, options.rules);
     const node = new ReplicationNode(options, core);
     node.#pump?.committed(core.committedVersion);
     await node.#mesh.start();
