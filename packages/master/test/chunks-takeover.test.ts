@@ -39,9 +39,7 @@ describe('chunkservers registered with a node that follows', () => {
     for (let round = 0; round < FAILOVERS; round++) {
       await setTimeout(Math.random() * 40);
       await pair.failOver();
-      const t0 = performance.now();
       await files.progress();
-      console.log(round, Math.round(performance.now() - t0));
     }
     files.stop();
     await load;

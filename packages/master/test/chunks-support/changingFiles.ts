@@ -52,7 +52,7 @@ export class ChangingFiles {
   /** Resolves when every file was changed once more. */
   async progress(): Promise<void> {
     const before = this.#files.map(({ changes }) => changes);
-    await until('every file to be changed again', 20_000, () => {
+    await until('every file to be changed again', 40_000, () => {
       if (this.#failure !== undefined) throw this.#failure;
       return this.#files.every(({ changes }, index) => changes > before[index]);
     });

@@ -162,6 +162,6 @@ export class Pair {
       await master?.kill();
       await standby.close();
     }
-    if (!process.env.KEEP) rmSync(this.root, { recursive: true });
+    rmSync(this.root, { recursive: true });
   }
 }

@@ -7,7 +7,7 @@ import { type StandbyContext, standbyMessage } from './messages.ts';
 import type { StandbyServer } from './server.ts';
 
 /** A server whose registration was complete for so long has told everything that a scan of its disks finds at a start. */
-const SETTLED_MS = 10_000;
+const SETTLED_MS = 3000;
 
 /**
  * Connections of the time of following, after the node has taken the lead. Until the chunkserver has said that it knows
