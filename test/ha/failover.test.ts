@@ -85,7 +85,10 @@ describe('failover with keepalived, three nodes, our mount and the stock one und
       try {
         await failover(fault);
       } catch (error) {
-        throw new Error(`round ${round} (${fault}): ${error instanceof Error ? error.message : error}\n${site.logs()}`);
+        const last = load.workers.map(({ log, kind }) => `${kind}: ${JSON.stringify(readLog(log).at(-1))}`).join('\n');
+        throw new Error(
+          `round ${round} (${fault}): ${error instanceof Error ? error.message : error}\n${last}\n${site.logs()}`,
+        );
       }
     }
   }, 900_000);

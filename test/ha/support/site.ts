@@ -5,7 +5,6 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -97,11 +96,22 @@ export class SiteNode {
   }
 
   log(): string {
-    const names = readdirSync(this.data).filter((name) => name === 'log' || name.endsWith('.log'));
-    return names
-      .map((name) => `--- ${this.name} ${name}\n${readFileSync(this.file(name), 'utf8').slice(-3000)}`)
-      .join('\n');
+    return lastMessages(this.name, this.file('log'), NODE_LINES);
   }
+}
+
+const NODE_LINES = 60;
+const CHUNKSERVER_LINES = 8;
+
+/** The newest messages of a daemon's log, a line each: when, and what. */
+function lastMessages(name: string, path: string, count: number): string {
+  if (!existsSync(path)) return `--- ${name}: no log`;
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-count);
+  const shown = lines.map((line) => {
+    const { time, msg }: { time?: number; msg?: string } = line.startsWith('{') ? JSON.parse(line) : { msg: line };
+    return `${time === undefined ? '' : new Date(time).toISOString().slice(11, 23)} ${msg}`;
+  });
+  return `--- ${name}\n${shown.join('\n')}`;
 }
 
 /** A whole site on one machine: hosts on a bridge with nodes of the journal, chunkservers and clients, and a VIP. */
@@ -155,8 +165,12 @@ export class Site {
     return keepalived || haConfig?.includes('MANAGE_VIP = 1') === true;
   }
 
+  /** What all daemons said last, for a failing test. */
   logs(): string {
-    return this.nodes.map((node) => node.log()).join('\n');
+    const chunkservers = this.#options.chunkservers.map((_, index) =>
+      lastMessages(`chunkserver${index}`, join(this.folder, `chunkserver${index}`, 'log'), CHUNKSERVER_LINES),
+    );
+    return [...this.nodes.map((node) => node.log()), ...chunkservers].join('\n');
   }
 
   #common(data: string): string {
