@@ -261,6 +261,12 @@ export class Cluster {
     this.#mounts[this.#mounts.indexOf(point)] = '';
   }
 
+  /** Ends a mount and whatever waits for an answer through it. */
+  abortMount(point: string): void {
+    execFileSync('umount', ['-f', '-l', point]);
+    this.#mounts[this.#mounts.indexOf(point)] = '';
+  }
+
   /** Unmounts, ends everything, removes the data. Never throws: a failing test must show its own error. */
   async destroy(): Promise<void> {
     for (const point of this.#mounts.filter(Boolean)) {
