@@ -101,7 +101,7 @@ describe('failover with keepalived, three nodes, our mount and the stock one und
       if (kind === 'alces') expect(readLog(log).flatMap(({ errors }) => errors)).toEqual([]);
     }
     expect(statuses, load.complaints).toEqual(load.workers.map(() => 0));
-  }, 120_000);
+  }, 240_000);
 
   it('every epoch had one leader, and all nodes have the same history', async () => {
     const histories = await Promise.all(site.nodes.map(async (node) => (await node.status())?.history ?? []));
