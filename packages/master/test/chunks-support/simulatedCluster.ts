@@ -1,7 +1,7 @@
 import { createState, initializeNewFilesystem, type State, silentObserver } from '@alces/metadata';
 import { Status } from '@alces/proto';
 import { createLogger, parseConfig, type Random } from '@alces/runtime';
-import type { ChunkMaster } from '../../src/chunks/chunkMaster.ts';
+import type { ChunkCluster, ChunkMaster } from '../../src/chunks/chunkMaster.ts';
 import { ChunkServerService } from '../../src/chunks/service.ts';
 import { type ChunkSettings, chunkSettings } from '../../src/chunks/settings.ts';
 import { FileOperations, type Outcome } from './fileOperations.ts';
@@ -28,7 +28,11 @@ export class SimulatedCluster extends FileOperations {
   /** When set, commands to chunkservers wait in here for the journal. */
   heldBack: (() => void)[] | undefined;
 
-  constructor(seed = 1, settings: ChunkSettings = quickSettings(), parts: { state?: State; random?: Random } = {}) {
+  constructor(
+    seed = 1,
+    settings: ChunkSettings = quickSettings(),
+    parts: { state?: State; random?: Random; cluster?: ChunkCluster } = {},
+  ) {
     super();
     this.random = new SeededRandom(seed);
     this.net = new SimulatedNet(this.clock);
@@ -53,6 +57,7 @@ export class SimulatedCluster extends FileOperations {
       random: parts.random ?? new SeededRandom(seed + 1),
       log: createLogger({ name: 'test', target: { file: '/dev/null' } }),
       settings,
+      cluster: parts.cluster,
       net: this.net,
     });
     this.state.observer = { ...silentObserver, ...this.master.observer };
