@@ -16,7 +16,7 @@ import {
   storeAtStop,
 } from '@alces/journal';
 import { type State, silentObserver } from '@alces/metadata';
-import type { Config, Environment, Logger } from '@alces/runtime';
+import type { Config, Environment, Logger, Metric } from '@alces/runtime';
 import { BackgroundWork } from './background.ts';
 import {
   type ChunkCluster,
@@ -36,11 +36,13 @@ import { clientTable } from './clients/table.ts';
 import { journalGate } from './commitGate.ts';
 import { type MasterConfig, masterConfig } from './config.ts';
 import type { Core } from './core.ts';
+import { DataSpace } from './dataSpace.ts';
 import type { ExportList } from './exports/load.ts';
 import { committer, metaloggerFollower, noter } from './journaling.ts';
 import { ServicePort } from './listener.ts';
 import { createLocks, type Locks } from './locks/locks.ts';
 import { MetaloggerService } from './metaloggers/service.ts';
+import { masterMetrics } from './metrics.ts';
 import { type ImageSaver, MetadataSaver } from './saving.ts';
 import { portOfService } from './services.ts';
 import { removeSession } from './sessions/openFiles.ts';
@@ -84,6 +86,8 @@ export interface RunningMaster {
   reload(): Promise<void>;
   /** Lines about the state, for the log. */
   info(): string[];
+  /** Figures for monitoring; each is read when it is asked for. */
+  readonly metrics: Metric[];
   /** Begins a new changelog and saves an image now, as is done every full hour. Rejects with the reason if that was not possible. */
   saveImage(): Promise<StoredImage>;
   /** Orderly end: when it resolves, the metadata are stored. */
@@ -91,6 +95,8 @@ export interface RunningMaster {
   /** Ends as a crash would: connections break, nothing is stored beyond what the journal has. */
   kill(): Promise<void>;
 }
+
+const freeText = (bytes: number | undefined) => (bytes === undefined ? '?' : `${Math.floor(bytes / 2 ** 20)} MiB`);
 
 /** Thrown when the master can't start; the operator has been told why. */
 export class MasterStartError extends Error {}
@@ -108,6 +114,7 @@ class Master implements RunningMaster {
   readonly #metaloggers: MetaloggerService;
   readonly #statistics: MasterStatistics;
   readonly #saver: ImageSaver;
+  readonly #dataSpace: DataSpace;
   readonly #clientPort: ServicePort;
   readonly #metaloggerPort: ServicePort;
   #background: BackgroundWork | undefined;
@@ -190,6 +197,7 @@ class Master implements RunningMaster {
         keptImages: () => this.#core.config.keptImages,
         emergencyFolders: () => this.#emergencyFolders,
       });
+    this.#dataSpace = new DataSpace(disk, folder, log, () => this.#core.config.dataFreeWarnMib);
     this.#locks = createLocks(core);
     this.#pending = new PendingChunkWork(chunks);
     const traffic: ClientTraffic = { packetsReceived: 0, packetsSent: 0, bytesReceived: 0, bytesSent: 0 };
@@ -265,25 +273,42 @@ class Master implements RunningMaster {
     for (const operation of openingChanges(state, this.#started.renumberEdges, clock, random))
       this.#core.commit(operation, clock.unixSeconds());
     if (this.#options.standby) this.#chunkservers.takeOver(this.#options.standby);
-    const topology = await loadTopology(disk, config, messages);
-    if (topology) this.#chunkservers.master.setTopology(topology);
-    const loaded = await loadStatistics(
-      disk,
-      this.#statisticsPath,
-      this.#statistics.charts,
-      clock.unixSeconds(),
-      this.#options.log,
+    // Everything at once: after a failover clients wait for it.
+    const { charts } = this.#statistics;
+    const [topology, loaded] = await allOf(
+      loadTopology(disk, config, messages),
+      loadStatistics(disk, this.#statisticsPath, charts, clock.unixSeconds(), this.#options.log),
     );
+    if (topology) this.#chunkservers.master.setTopology(topology);
     messages.say(loaded ? 'stats file has been loaded' : 'no charts data file - initializing empty charts');
-    messages.say(await this.#metaloggerPort.open(config.metaloggers));
-    this.#chunkserverPort = await this.#chunkservers.listen(config.chunkservers);
-    messages.say(`master <-> chunkservers module: listen on ${config.chunkservers.host}:${this.#chunkserverPort}`);
-    messages.say(await this.#clientPort.open(config.clients));
+    const [metaloggers, chunkserverPort, clients] = await allOf(
+      this.#metaloggerPort.open(config.metaloggers),
+      this.#chunkservers.listen(config.chunkservers),
+      this.#clientPort.open(config.clients),
+    );
+    this.#chunkserverPort = chunkserverPort;
+    messages.say(metaloggers);
+    messages.say(`master <-> chunkservers module: listen on ${config.chunkservers.host}:${chunkserverPort}`);
+    messages.say(clients);
     this.#background = new BackgroundWork(this.#core, this.#locks, {
-      minute: () => this.#statistics.sample(),
+      minute: () => {
+        this.#statistics.sample();
+        void this.#dataSpace.look();
+      },
       hour: (hours) => this.#hour(hours),
       saveStatistics: () => this.#inBackground('statistics', this.#saveStatistics()),
       flush: () => this.#clients.flush(),
+    });
+    void this.#dataSpace.look();
+  }
+
+  get metrics(): Metric[] {
+    return masterMetrics({
+      core: this.#core,
+      journal: this.#journal,
+      dataSpace: this.#dataSpace,
+      saver: this.#saver,
+      clientConnections: () => this.clientConnections,
     });
   }
 
@@ -329,6 +354,7 @@ class Master implements RunningMaster {
       `metadata version: ${state.metaversion} ; inodes: ${state.nodes.count} ; chunks: ${state.chunks.count}`,
       `sessions: ${state.sessions.size} (connected: ${connected}) ; client connections: ${this.#clients.clients.size}`,
       `changes waiting for the disk: ${this.#journal.nextVersion - 1 - this.#journal.committedVersion}${this.#journal.stalledBy ? ` (${this.#journal.stalledBy})` : ''}`,
+      `free in the data folder: ${freeText(this.#dataSpace.freeBytes)}${this.#dataSpace.isLow ? ' (LOW)' : ''}`,
     ];
   }
 
@@ -437,6 +463,12 @@ class Master implements RunningMaster {
       this.#options.log.error(`can't save ${what}: ${error instanceof Error ? error.message : String(error)}`);
     });
   }
+}
+
+/** As Promise.all, but what was begun has ended before it rejects: ports that were opened can be closed. */
+async function allOf<T extends unknown[]>(...begun: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
+  await Promise.allSettled(begun);
+  return Promise.all(begun) as Promise<T>;
 }
 
 /** How a master speaks while it starts, and what its configuration files say. Throws MasterStartError when they forbid to serve. */
