@@ -27,6 +27,8 @@ export interface MasterConfig {
   atimeMode: number;
   maxHardLinks: number;
   inodeReuseDelaySeconds: number;
+  /** Free space of the data folder below which the log warns; 0: never. Not known to the stock master. */
+  dataFreeWarnMib: number;
   /** For quotas of images that store no grace period. */
   quotaGraceSeconds: number;
 }
@@ -100,5 +102,6 @@ export function masterConfig(config: Config, services: PortOfService, warn: Warn
       604800,
     ),
     inodeReuseDelaySeconds: config.number('INODE_REUSE_DELAY', 86400, { min: 300, max: 3000000 }),
+    dataFreeWarnMib: config.number('DATA_FREE_WARN', 1024),
   };
 }

@@ -3,14 +3,34 @@ import { StartError } from '@alces/journal';
 import {
   type DaemonContext,
   type DaemonDefinition,
+  type MetricsServer,
   type RunningDaemon,
   realEnvironment,
   runDaemon,
+  serveMetrics,
 } from '@alces/runtime';
-import { MasterStartError, startMaster } from './master.ts';
+import { MasterStartError, type RunningMaster, startMaster } from './master.ts';
 import { restoreMetadata } from './restore.ts';
 
 const OPEN_FILES_LIMIT = 16384;
+
+/** METRICS_PORT (0, the default: off) and METRICS_HOST, keys of ours. */
+async function openMetrics(
+  { config, log, say }: DaemonContext,
+  master: RunningMaster,
+): Promise<MetricsServer | undefined> {
+  const port = config.number('METRICS_PORT', 0, { max: 65_535 });
+  if (port === 0) return undefined;
+  const host = config.string('METRICS_HOST', '127.0.0.1');
+  try {
+    const server = await serveMetrics({ host, port }, master.metrics);
+    say(`metrics: listen on ${host}:${port}`);
+    return server;
+  } catch (error) {
+    log.error(`can't serve metrics on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
 
 /** Starts the daemon; what it could not do is said in the words of the stock daemon. */
 async function start(context: DaemonContext): Promise<RunningDaemon> {
@@ -28,10 +48,14 @@ async function start(context: DaemonContext): Promise<RunningDaemon> {
       verbosity: options.verbosity,
       home: homedir(),
     });
+    const metrics = await openMetrics(context, master);
     return {
       reload: () => master.reload(),
       info: () => master.info(),
-      stop: () => master.stop(),
+      stop: async () => {
+        await metrics?.close();
+        await master.stop();
+      },
       save: async () => {
         const { metaversion, path, emergency } = await master.saveImage();
         if (emergency) throw new Error(`metadata (version ${metaversion}) stored to an emergency place only: ${path}`);

@@ -13,6 +13,7 @@ export { realEnvironment } from './environment.ts';
 export type * from './interfaces.ts';
 export { LockFile } from './lockFile.ts';
 export { createLogger, type Logger, type LoggerOptions } from './log.ts';
+export { type Metric, type MetricsServer, serveMetrics } from './metrics.ts';
 export { lockMemory, raiseOpenFilesLimit, tryLockFile } from './native.ts';
 export { parseCFloat, parseCInteger, parseSize } from './numbers.ts';
 export { realClock, realRandom } from './realClock.ts';

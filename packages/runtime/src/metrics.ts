@@ -1,0 +1,62 @@
+import { createServer } from 'node:http';
+
+/** One figure of a daemon, read whenever somebody asks. */
+export interface Metric {
+  /** In Prometheus's way: `alces_master_data_folder_free_bytes`. */
+  name: string;
+  help: string;
+  /** Undefined: not known yet. */
+  value(): number | undefined;
+}
+
+export interface MetricsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Serves metrics as text for Prometheus at `/metrics`. Rejects when the port is taken. */
+export async function serveMetrics(
+  { host, port }: { host: string; port: number },
+  metrics: readonly Metric[],
+): Promise<MetricsServer> {
+  // Few daemons are asked to serve metrics, and every start would pay for the library.
+  const { Gauge, Registry } = await import('prom-client');
+  const registry = new Registry();
+  for (const { name, help, value } of metrics) {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        const current = value();
+        if (current === undefined) this.reset();
+        else this.set(current);
+      },
+    });
+  }
+  const server = createServer((request, response) => {
+    if (request.method !== 'GET' || request.url !== '/metrics') {
+      response.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n');
+      return;
+    }
+    registry.metrics().then(
+      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    );
+  });
+  server.requestTimeout = 10_000;
+  server.maxConnections = 32;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+  const address = server.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
