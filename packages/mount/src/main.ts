@@ -47,10 +47,10 @@ function newLinkStatistics(): LinkStatistics {
 }
 
 async function register(settings: MountSettings, link: LinkStatistics): Promise<MasterSession> {
-  const { options, masterHost, masterPort } = settings;
+  const { options, masters } = settings;
   const environment = { clock: realClock, net: meteredNet(realNet, link, () => realClock.monotonicMs()) };
   const session = {
-    masters: [{ host: masterHost, port: masterPort }],
+    masters,
     info: settings.mountpoint,
     subfolder: settings.subfolder,
     meta: settings.meta,

@@ -41,6 +41,25 @@ describe('the command line', () => {
     expect(settings(point, '-o', 'mfsmaster=x,mfsport=7')).toMatchObject({ masterHost: 'x', masterPort: 7 });
   });
 
+  it('takes several masters from every form', () => {
+    const three = [
+      { host: 'a', port: 9421 },
+      { host: 'b', port: 7 },
+      { host: '10.0.0.3', port: 9421 },
+    ];
+    expect(settings(point, '-H', 'a,b:7,10.0.0.3').masters).toEqual(three);
+    expect(settings(point, '-o', 'ro,mfsmaster=a+b:7+10.0.0.3').masters).toEqual(three);
+    expect(settings('a,b:5:/dir', point)).toMatchObject({
+      subfolder: '/dir',
+      masters: [
+        { host: 'a', port: 5 },
+        { host: 'b', port: 5 },
+      ],
+    });
+    for (const wrong of ['a,', 'a:b', 'a:1:2,b', '+a', 'a:70000'])
+      expect(() => settings(point, '-H', wrong)).toThrow("can't resolve master hostname");
+  });
+
   it('takes what mount(8) and fstab say', () => {
     const helper = settings(
       'host:9421:/dir',

@@ -16,7 +16,7 @@ export interface CommandLine {
 
 /** The first argument of fstab entries that run the mount through mount.fuse; it means nothing. */
 const MAGIC_ARGUMENT = 'mfsmount_magic';
-const HOST_FORM = /^([a-zA-Z0-9.-]+):(.*)$/;
+const HOST_FORM = /^([a-zA-Z0-9.,+-]+):(.*)$/;
 
 /** Mount options that FUSE or mount(8) understand, without their values. */
 const FUSE_OPTIONS = new Set(

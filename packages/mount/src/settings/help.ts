@@ -17,7 +17,7 @@ export function helpText(program: string): string {
   ];
   const mountOptions: [string, string][] = [
     ['mfscfgfile=FILE', 'read further options from FILE (default /etc/mfs/mfsmount.cfg)'],
-    ['mfsmaster=HOST', 'the master (default mfsmaster)'],
+    ['mfsmaster=HOST', 'the master (default mfsmaster); A+B+C: hosts of which one leads'],
     ['mfsport=PORT', 'its port (default 9421)'],
     ['mfsbind=IP', 'local address of all connections'],
     ['mfsproxy=IP', "address for the tools' proxy (default 127.0.0.1)"],

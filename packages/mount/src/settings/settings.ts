@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { MasterAddress } from '@alces/client';
 import { SugidClearMode } from '@alces/proto';
 import { errnoText } from '../errors.ts';
 import type { CommandLine } from './commandLine.ts';
@@ -34,8 +35,10 @@ export interface MountSettings {
   options: OptionValues;
   noStandardOptions: boolean;
   mountpoint: string;
+  /** As given: one host, or several of which one leads. */
   masterHost: string;
   masterPort: number;
+  masters: readonly MasterAddress[];
   bindHost: string | undefined;
   proxyHost: string;
   subfolder: string;
@@ -150,6 +153,15 @@ function masterPort(text: string, host: string): number {
   throw new UsageError(`can't resolve master hostname and/or portname (${host}:${text})`);
 }
 
+/** `HOST`, or several with `,` or (where a comma ends an option) `+` between them; each may have a port of its own behind a colon. */
+function masters(text: string, port: number): MasterAddress[] {
+  return text.split(/[,+]/).map((one) => {
+    const [host, ownPort, ...more] = one.split(':');
+    if (host === '' || more.length > 0) throw new UsageError(`can't resolve master hostname and/or portname (${text})`);
+    return { host, port: ownPort === undefined ? port : masterPort(ownPort, host) };
+  });
+}
+
 function mountOptions(line: CommandLine): string[] {
   const { options, fuseOptions } = line;
   const own = fuseOptions.filter((text) => !/^(fsname|subtype|allow_other|blksize)(=|$)/.test(text));
@@ -174,6 +186,7 @@ export function mountSettings(line: CommandLine, note: Note): MountSettings {
     mountpoint: checkMountpoint(line.mountpoint, options.nonempty),
     masterHost: options.mfsmaster,
     masterPort: masterPort(options.mfsport, options.mfsmaster),
+    masters: masters(options.mfsmaster, masterPort(options.mfsport, options.mfsmaster)),
     bindHost: options.mfsbind,
     proxyHost: options.mfsproxy,
     subfolder: options.mfssubfolder,
