@@ -28,6 +28,10 @@ export class MasterSide {
     this.#socket.destroy();
   }
 
+  get hasFrame(): boolean {
+    return this.#frames.length > 0;
+  }
+
   /** The next frame; NOPs, LOAD and SPACE reports are skipped unless asked for. */
   async next(skip: readonly number[] = [0, 10, 101, 103], deadlineMs = 15_000): Promise<Frame> {
     const end = performance.now() + deadlineMs;
