@@ -1,13 +1,16 @@
 import { connectMaster, type MasterSession, ops } from '@alces/client';
 import {
+  ALCES_VERSION_STRING,
   ANTOAN_GET_VERSION,
   ANTOAN_NOP,
   ANTOAN_VERSION,
+  CLTOMA_ALCES_PING,
   CLTOMA_FUSE_GETATTR,
   CLTOMA_FUSE_REGISTER,
   CLTOMA_FUSE_SUSTAINED_INODES,
   CLTOMA_FUSE_TIME_SYNC,
   FrameReader,
+  MATOCL_ALCES_PONG,
   MATOCL_FUSE_GETATTR,
   MATOCL_FUSE_REGISTER,
   MATOCL_FUSE_TIME_SYNC,
@@ -25,6 +28,7 @@ interface SimulatedMaster {
   /** Answers nothing but registrations and times. */
   mute: boolean;
   version: string;
+  connections: number;
 }
 
 const ATTR = {
@@ -42,8 +46,8 @@ const ATTR = {
   winattr: 0,
 };
 
-async function startMaster(sim: Simulation, host: Host): Promise<SimulatedMaster> {
-  const master: SimulatedMaster = { log: [], mute: false, version: '3.0.117' };
+async function startMaster(sim: Simulation, host: Host, version = '3.0.117'): Promise<SimulatedMaster> {
+  const master: SimulatedMaster = { log: [], mute: false, version, connections: 0 };
   const answer = (connection: Connection, type: number, payload: Buffer): void => {
     master.log.push({ type, atMs: sim.nowMs });
     if (type === ANTOAN_GET_VERSION.number) {
@@ -57,12 +61,15 @@ async function startMaster(sim: Simulation, host: Host): Promise<SimulatedMaster
       connection.write(MATOCL_FUSE_REGISTER.encode(layout === 'reconnect' ? reconnected : SESSION));
     } else if (type === CLTOMA_FUSE_TIME_SYNC.number) {
       connection.write(MATOCL_FUSE_TIME_SYNC.encode({ msgid: 0, timeUs: 5_000_000_000 }));
+    } else if (type === CLTOMA_ALCES_PING.number) {
+      connection.write(MATOCL_ALCES_PONG.encode({ msgid: 0 }));
     } else if (type === CLTOMA_FUSE_GETATTR.number && !master.mute) {
       const { msgid } = CLTOMA_FUSE_GETATTR.decode(payload);
       connection.write(MATOCL_FUSE_GETATTR.encode({ layout: 'data', msgid, attr: ATTR }));
     }
   };
   await host.environment().net.listen({ host: '*', port: 9421 }, (connection) => {
+    master.connections++;
     const reader = new FrameReader(1 << 20);
     const nop = ANTOAN_NOP.encode({ msgid: 0 });
     const stopNops = host.environment().clock.interval(1000, () => connection.write(nop));
@@ -77,11 +84,11 @@ async function startMaster(sim: Simulation, host: Host): Promise<SimulatedMaster
   return master;
 }
 
-async function world(options: { ioRetries?: number } = {}) {
+async function world(options: { ioRetries?: number; version?: string } = {}) {
   const sim = new Simulation(42);
   const host = sim.addHost('master', '10.0.0.1');
   const client = sim.addHost('client', '10.0.0.9');
-  const master = await startMaster(sim, host);
+  const master = await startMaster(sim, host, options.version);
   let session: MasterSession | undefined;
   void connectMaster({ masters: ['10.0.0.1'], info: '/sim', ...options }, client.environment()).then((made) => {
     session = made;
@@ -175,5 +182,61 @@ describe('a session in virtual time', () => {
     await sim.run(1000);
     expect(waiting.outcome).toBe('done');
     expect(waiting.tookMs).toBeLessThan(1000);
+  });
+});
+
+describe('a session with an Alces master in virtual time', () => {
+  const version = ALCES_VERSION_STRING;
+
+  it('has patience with one that is slow but alive', async () => {
+    const { sim, master, session } = await world({ version });
+    const reasons: string[] = [];
+    session.listen({ disconnected: ({ message }) => reasons.push(message) });
+    master.mute = true;
+    const waiting = watch(sim, ops.getattr(session, 1, ME));
+    await sim.run(300_000);
+    expect(reasons).toEqual([]);
+    expect(waiting.outcome).toBeUndefined();
+    expect(master.connections).toBe(1);
+    const pings = master.log.filter(({ type }) => type === CLTOMA_ALCES_PING.number).length;
+    expect(pings).toBeLessThan(1600);
+  });
+
+  it('leaves one that vanished as soon as its address is somewhere else', async () => {
+    const { sim, host, session } = await world({ version });
+    const standby = sim.addHost('standby', '10.0.0.2');
+    await startMaster(sim, standby, version);
+    host.crash('power');
+    const waiting = watch(sim, ops.getattr(session, 1, ME));
+    await sim.run(3000);
+    expect(waiting.outcome).toBeUndefined();
+    sim.network.moveAddress('10.0.0.1', standby);
+    await sim.run(700);
+    expect(waiting.outcome).toBe('done');
+  });
+
+  it('leaves one that vanished while nothing was asked of it', async () => {
+    const { sim, host, session } = await world({ version });
+    const standby = sim.addHost('standby', '10.0.0.2');
+    const another = await startMaster(sim, standby, version);
+    host.crash('power');
+    sim.network.moveAddress('10.0.0.1', standby);
+    await sim.run(5000);
+    expect(another.connections).toBe(1);
+    expect(session.connected).toBe(true);
+  });
+
+  it('stays with one that stood still for a while, and its requests are answered', async () => {
+    const { sim, host, session, master } = await world({ version });
+    host.pause();
+    const waiting = watch(sim, ops.getattr(session, 1, ME));
+    await sim.run(2500);
+    expect(waiting.outcome).toBeUndefined();
+    host.resume();
+    await sim.run(100);
+    expect(waiting.outcome).toBe('done');
+    const { connections } = master;
+    await sim.run(10_000);
+    expect(master.connections).toBe(connections);
   });
 });
