@@ -17,13 +17,16 @@ export function inFolder(folder: string, name: string): string {
   return folder.endsWith('/') ? folder + name : `${folder}/${name}`;
 }
 
+/** Of Alces alone: old change logs can be kept compressed (CHANGELOG_COMPRESS_OLD). */
+export const COMPRESSED_SUFFIX = '.lz4';
+
 export function changelogName(family: ChangelogFamily, number: number): string {
   return `${family}.${number}.mfs`;
 }
 
 /** Family and number of a change log's name; undefined for any other file. */
 export function parseChangelogName(name: string): { family: ChangelogFamily; number: number } | undefined {
-  const match = /^(changelog|changelog_ml|changelog_ml_back)\.([0-9]{1,9})\.mfs$/.exec(name);
+  const match = /^(changelog|changelog_ml|changelog_ml_back)\.([0-9]{1,9})\.mfs(?:\.lz4)?$/.exec(name);
   if (match === null) return undefined;
   return { family: match[1] as ChangelogFamily, number: Number(match[2]) };
 }

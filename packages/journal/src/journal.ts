@@ -2,6 +2,7 @@ import { type Change, LineWriter, writeChange } from '@alces/metadata';
 import type { Clock, Disk } from '@alces/runtime';
 import type { AnswerFiles, VersionedNote } from './answer-files.ts';
 import { CommitQueue } from './commit-queue.ts';
+import { compressChangelog } from './compressed.ts';
 import { type ChangelogFamily, changelogName, inFolder } from './files.ts';
 import { LineSumsWriter, sumOfLine, sumsName } from './line-sums.ts';
 import type { MasterJournal } from './masterJournal.ts';
@@ -22,6 +23,8 @@ export interface JournalSettings {
   saveMode: SaveMode;
   /** `BACK_LOGS`: number of old files that are kept. */
   backLogs: number;
+  /** `CHANGELOG_COMPRESS_OLD`: keep files from number 2 on compressed. Stock programs do not read them. Default: no. */
+  compressOld?: boolean;
 }
 
 export interface JournalOptions extends JournalSettings {
@@ -51,6 +54,8 @@ export interface JournalFollower {
 }
 
 const RETRY_MS = 1000;
+/** Stock metaloggers ask for files 0 and 1. */
+const OLDEST_PLAIN = 1;
 /** Above this a write is not made larger by waiting longer. */
 const LARGEST_BATCH_BYTES = 4 * 1024 * 1024;
 
@@ -122,11 +127,13 @@ export class Journal implements MasterJournal {
   #closed = false;
   #stalledBy: string | undefined;
   #idle: (() => void)[] = [];
+  #compressing: Promise<void> = Promise.resolve();
 
   private constructor(options: JournalOptions) {
     this.#options = options;
     this.#family = options.family ?? 'changelog';
-    this.#settings = { saveMode: options.saveMode, backLogs: options.backLogs };
+    const { saveMode, backLogs, compressOld = false } = options;
+    this.#settings = { saveMode, backLogs, compressOld };
     this.#nextVersion = options.nextVersion;
     this.#queue = new CommitQueue(options.nextVersion - 1);
     this.#segment = this.#newSegment();
@@ -190,7 +197,7 @@ export class Journal implements MasterJournal {
 
   /** Settings of a reloaded configuration. */
   configure(settings: JournalSettings): void {
-    this.#settings = { saveMode: settings.saveMode, backLogs: settings.backLogs };
+    this.#settings = settings;
   }
 
   /** Appends a change; `version` must be the next one. */
@@ -263,6 +270,7 @@ export class Journal implements MasterJournal {
     await this.#segment.close();
     await this.#sums.close();
     await this.#options.answers?.close();
+    await this.#compressing;
   }
 
   #openBatch(version: number): Batch {
@@ -350,15 +358,28 @@ export class Journal implements MasterJournal {
     this.#spareWriter = batch.writer;
   }
 
+  /** Never rejects: what cannot be compressed stays as it is. */
+  async #compress(number: number): Promise<void> {
+    const { disk, folder, report } = this.#options;
+    const path = inFolder(folder, changelogName(this.#family, number));
+    try {
+      await compressChangelog(disk, path);
+    } catch (error) {
+      report.warn(`can't compress ${path}: ${reasonOf(error)}`);
+    }
+  }
+
   /** A rotation that fails leaves the present file in use. */
   async #rotate(): Promise<void> {
     const { disk, folder, report } = this.#options;
     try {
       await this.#segment.close();
       await this.#sums.close();
+      await this.#compressing;
       await rotateFiles(disk, folder, this.#family, this.#settings.backLogs);
       this.#segment = this.#newSegment();
       this.#sums = this.#newSums();
+      if (this.#settings.compressOld === true) this.#compressing = this.#compress(OLDEST_PLAIN + 1);
     } catch (error) {
       report.error(`can't rotate change logs in ${folder}: ${reasonOf(error)} - going on with ${this.#segment.path}`);
     }

@@ -1,4 +1,5 @@
 import type { Disk, DiskFile } from '@alces/runtime';
+import { openChangelog } from './compressed.ts';
 import type { Run } from './scan.ts';
 
 const NEWLINE = 10;
@@ -27,7 +28,7 @@ export class LineSource {
 
   /** Opens a run and moves to the line with this version. */
   static async open(disk: Disk, run: Run, version: number): Promise<LineSource> {
-    const source = new LineSource(run, await disk.open(run.path, 'read'));
+    const source = new LineSource(run, await openChangelog(disk, run.path));
     try {
       while (!source.locate()) await source.fill();
       while (source.version < version) {

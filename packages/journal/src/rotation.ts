@@ -1,5 +1,5 @@
 import type { Disk } from '@alces/runtime';
-import { type ChangelogFamily, changelogName, inFolder } from './files.ts';
+import { type ChangelogFamily, COMPRESSED_SUFFIX, changelogName, inFolder } from './files.ts';
 import { sumsName } from './line-sums.ts';
 import { isMissing } from './report.ts';
 
@@ -13,7 +13,8 @@ export async function rotateFiles(
   family: ChangelogFamily,
   backLogs: number,
 ): Promise<void> {
-  for (const nameOf of [changelogName, sumsName]) {
+  const compressedName = (of: ChangelogFamily, number: number) => changelogName(of, number) + COMPRESSED_SUFFIX;
+  for (const nameOf of [changelogName, compressedName, sumsName]) {
     const path = (number: number) => inFolder(folder, nameOf(family, number));
     if (backLogs === 0) await disk.remove(path(0));
     for (let number = backLogs; number >= 1; number--) {

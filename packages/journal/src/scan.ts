@@ -1,4 +1,5 @@
 import type { Disk, DiskFile } from '@alces/runtime';
+import { openChangelog } from './compressed.ts';
 import { type LineSums, sumOfLine } from './line-sums.ts';
 import { findTornTail, type TornTail } from './segment.ts';
 
@@ -44,7 +45,7 @@ async function lastVersion(file: DiskFile, end: number, sums: LineSums | undefin
 }
 
 async function withFile<T>(disk: Disk, path: string, use: (file: DiskFile) => Promise<T>): Promise<T> {
-  const file = await disk.open(path, 'read');
+  const file = await openChangelog(disk, path);
   try {
     return await use(file);
   } finally {

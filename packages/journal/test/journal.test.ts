@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { findChangelogs, readHistory } from '@alces/journal';
 import { describe, expect, it } from 'vitest';
 import { access, accessLine, environment, inFolder, openJournal, Report, safe } from './support.ts';
 
@@ -198,5 +200,37 @@ describe('opening', () => {
       await journal.close();
       expect(folder.read('changelog.0.mfs')).toBe(accessLine(1, 1) + accessLine(2, 3));
       expect(report.text).toContain('unfinished last line of 11 bytes cut off');
+    }));
+});
+
+describe('old files kept compressed', () => {
+  it('are read like the others, and damage in them is noticed', () =>
+    inFolder(async (folder) => {
+      const journal = await openJournal(folder, { compressOld: true });
+      for (let version = 1; version <= 40; version++) {
+        journal.append(version, access(version));
+        if (version % 10 === 0) await journal.rotate();
+      }
+      await journal.close();
+      const files = ['changelog.1.mfs', 'changelog.2.mfs.lz4', 'changelog.3.mfs.lz4', 'changelog.4.mfs.lz4'];
+      expect(folder.list()).toEqual(files);
+      const { disk } = environment;
+      const report = new Report();
+      const read = async () => {
+        const paths = await findChangelogs(disk, folder.path, ['changelog']);
+        const { runs } = await readHistory({ disk, paths, version: 1, report });
+        return runs.map(({ first, last }) => [first, last]).sort(([a], [b]) => a! - b!);
+      };
+      expect(await read()).toEqual([
+        [1, 10],
+        [11, 20],
+        [21, 30],
+        [31, 40],
+      ]);
+      const path = folder.file('changelog.3.mfs.lz4');
+      writeFileSync(path, readFileSync(path).subarray(0, 20));
+      // A hole, which nobody steps over.
+      expect((await read()).map(([first]) => first)).toEqual([1, 21, 31]);
+      expect(report.lines.join()).toContain('changelog.3.mfs.lz4 is damaged');
     }));
 });

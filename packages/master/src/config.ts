@@ -15,6 +15,8 @@ export interface MasterConfig {
   topologyFile: string;
   topologyFileGiven: boolean;
   backLogs: number;
+  /** Keep older changelogs compressed. Not known to the stock master. */
+  compressOldChangelogs: boolean;
   saveFrequencyHours: number;
   keptImages: number;
   changelogPreserveSeconds: number;
@@ -87,6 +89,7 @@ export function masterConfig(config: Config, services: PortOfService, warn: Warn
     topologyFile: config.string('TOPOLOGY_FILENAME', `${SYSCONF_FOLDER}/mfstopology.cfg`),
     topologyFileGiven: config.has('TOPOLOGY_FILENAME'),
     backLogs,
+    compressOldChangelogs: config.boolean('CHANGELOG_COMPRESS_OLD', false),
     saveFrequencyHours: saveFrequency(config, backLogs, warn),
     keptImages: capped(config, 'BACK_META_KEEP_PREVIOUS', 1, 99, warn),
     changelogPreserveSeconds: capped(config, 'CHANGELOG_PRESERVE_SECONDS', 1800, 15000, warn),

@@ -434,7 +434,11 @@ class Master implements RunningMaster {
   #reconfigure(file: Config, messages: ConfigMessages): void {
     const config = masterConfig(file, portOfService, messages.warn);
     this.#core.config = config;
-    this.#journal.configure({ saveMode: config.changelogSaveMode, backLogs: config.backLogs });
+    this.#journal.configure({
+      saveMode: config.changelogSaveMode,
+      backLogs: config.backLogs,
+      compressOld: config.compressOldChangelogs,
+    });
     this.#chunkSettings = chunkSettings(file, messages.warn, this.#chunkSettings);
     this.#chunkservers.master.reconfigure(this.#chunkSettings);
   }
@@ -556,6 +560,7 @@ export async function startMaster(options: MasterOptions): Promise<RunningMaster
     nextVersion: started.state.metaversion,
     saveMode: config.changelogSaveMode,
     backLogs: config.backLogs,
+    compressOld: config.compressOldChangelogs,
     report: reporter,
   });
   const master = new Master(options, { ...parts, reporter, started, journal, ledger });
