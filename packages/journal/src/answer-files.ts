@@ -10,8 +10,13 @@ const PREVIOUS_NAME = 'answers.1.mfs';
 
 /** A file that is longer is put away, in place of the one put away before. */
 const MAX_FILE_BYTES = 4 << 20;
-const HEADER_BYTES = 16;
-const MAX_NOTE_BYTES = 1 << 16;
+const TWO_32 = 0x1_0000_0000;
+/** Of a block: the length of its records u32, their CRC u32. */
+const BLOCK_HEADER_BYTES = 8;
+/** Of a record: version u64, length of the note u32. */
+const RECORD_HEADER_BYTES = 12;
+/** A block is what was written at a time: the notes of a batch of changes. */
+const MAX_BLOCK_BYTES = 64 << 20;
 
 /** A note and the version of the change that it belongs to. */
 export interface VersionedNote {
@@ -19,35 +24,45 @@ export interface VersionedNote {
   readonly note: Buffer;
 }
 
-/** A record: length u32, CRC u32 of what follows, version u64, the note. */
-function encodeRecords(notes: readonly VersionedNote[]): Buffer {
-  const total = notes.reduce((sum, { note }) => sum + HEADER_BYTES + note.length, 0);
-  const bytes = Buffer.allocUnsafe(total);
-  let at = 0;
+function encodeBlock(notes: readonly VersionedNote[]): Buffer {
+  const total = notes.reduce((sum, { note }) => sum + RECORD_HEADER_BYTES + note.length, BLOCK_HEADER_BYTES);
+  const block = Buffer.allocUnsafe(total);
+  let at = BLOCK_HEADER_BYTES;
   for (const { version, note } of notes) {
-    const end = at + HEADER_BYTES + note.length;
-    bytes.writeUInt32BE(note.length, at);
-    bytes.writeBigUInt64BE(BigInt(version), at + 8);
-    note.copy(bytes, at + HEADER_BYTES);
-    bytes.writeUInt32BE(crc32(bytes.subarray(at + 8, end)), at + 4);
-    at = end;
+    block.writeUInt32BE(Math.floor(version / TWO_32), at);
+    block.writeUInt32BE(version % TWO_32, at + 4);
+    block.writeUInt32BE(note.length, at + 8);
+    block.set(note, at + RECORD_HEADER_BYTES);
+    at += RECORD_HEADER_BYTES + note.length;
   }
-  return bytes;
+  block.writeUInt32BE(total - BLOCK_HEADER_BYTES, 0);
+  block.writeUInt32BE(crc32(block.subarray(BLOCK_HEADER_BYTES)), 4);
+  return block;
 }
 
-/** The whole records at the beginning of the bytes. What follows a damaged one can't be found. */
-export function decodeRecords(bytes: Buffer): VersionedNote[] {
+function decodeRecords(block: Buffer, notes: VersionedNote[]): void {
+  for (let at = 0; at < block.length; ) {
+    const version = block.readUInt32BE(at) * TWO_32 + block.readUInt32BE(at + 4);
+    const begin = at + RECORD_HEADER_BYTES;
+    at = begin + block.readUInt32BE(at + 8);
+    notes.push({ version, note: block.subarray(begin, at) });
+  }
+}
+
+/** The notes of the whole blocks at the beginning of the bytes, and the length of these. What follows a damaged one can't be found. */
+export function decodeBlocks(bytes: Buffer): { notes: VersionedNote[]; lengthBytes: number } {
   const notes: VersionedNote[] = [];
-  for (let at = 0; at + HEADER_BYTES <= bytes.length; ) {
-    const length = bytes.readUInt32BE(at);
-    const end = at + HEADER_BYTES + length;
-    if (length > MAX_NOTE_BYTES || end > bytes.length) break;
-    if (crc32(bytes.subarray(at + 8, end)) !== bytes.readUInt32BE(at + 4)) break;
-    const version = Number(bytes.readBigUInt64BE(at + 8));
-    notes.push({ version, note: bytes.subarray(at + HEADER_BYTES, end) });
+  let at = 0;
+  while (at + BLOCK_HEADER_BYTES <= bytes.length; ) {
+    const begin = at + BLOCK_HEADER_BYTES;
+    const end = begin + bytes.readUInt32BE(at);
+    if (end > bytes.length || end - begin > MAX_BLOCK_BYTES) break;
+    const block = bytes.subarray(begin, end);
+    if (crc32(block) !== bytes.readUInt32BE(at + 4)) break;
+    decodeRecords(block, notes);
     at = end;
   }
-  return notes;
+  return { notes, lengthBytes: at };
 }
 
 /** Files that keep the latest answers over a restart. Losing them costs that, and nothing else: no error is ever the caller's. */
@@ -87,9 +102,10 @@ export class AnswerFiles {
   async #load(path: string, nextVersion: number, ledger: RequestLedger): Promise<void> {
     if (!(await this.#disk.exists(path))) return;
     const bytes = await this.#disk.readFile(path);
-    const kept = decodeRecords(bytes).filter(({ version }) => version < nextVersion);
-    const records = encodeRecords(kept);
-    if (records.length !== bytes.length) await this.#disk.replaceFile(path, records);
+    const { notes, lengthBytes } = decodeBlocks(bytes);
+    const kept = notes.filter(({ version }) => version < nextVersion);
+    // What would be appended to a damaged end could not be found.
+    if (kept.length < notes.length || lengthBytes < bytes.length) await this.#disk.replaceFile(path, encodeBlock(kept));
     for (const { note } of kept) ledger.record(decodeNote(note));
   }
 
@@ -101,7 +117,7 @@ export class AnswerFiles {
   async write(notes: readonly VersionedNote[], sync: boolean): Promise<void> {
     if (this.#broken) return;
     try {
-      const bytes = encodeRecords(notes);
+      const bytes = encodeBlock(notes);
       if (this.#length + bytes.length > MAX_FILE_BYTES) await this.#putAway();
       this.#file ??= await this.#open();
       await this.#file.write(this.#length, [bytes]);

@@ -1,4 +1,4 @@
-export { AnswerFiles, decodeRecords, type VersionedNote } from './answer-files.ts';
+export { AnswerFiles, decodeBlocks, type VersionedNote } from './answer-files.ts';
 export {
   describeImage,
   findCandidates,

@@ -24,27 +24,37 @@ export interface RequestNote extends RequestKey {
 }
 
 const HEADER_BYTES = 28;
+const TWO_32 = 0x1_0000_0000;
+
+function writeU64(bytes: Buffer, value: number, at: number): void {
+  bytes.writeUInt32BE(Math.floor(value / TWO_32), at);
+  bytes.writeUInt32BE(value % TWO_32, at + 4);
+}
+
+function readU64(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * TWO_32 + bytes.readUInt32BE(at + 4);
+}
 
 /** A note's bytes: session u64, slot u32, request u64, chunk u64 (big-endian), the answer. */
 export function encodeNote(note: RequestNote): Buffer {
   const bytes = Buffer.allocUnsafe(HEADER_BYTES + note.answer.length);
-  bytes.writeBigUInt64BE(BigInt(note.session), 0);
+  writeU64(bytes, note.session, 0);
   bytes.writeUInt32BE(note.slot, 8);
-  bytes.writeBigUInt64BE(BigInt(note.request), 12);
-  bytes.writeBigUInt64BE(BigInt(note.chunkId), 20);
+  writeU64(bytes, note.request, 12);
+  writeU64(bytes, note.chunkId, 20);
   note.answer.copy(bytes, HEADER_BYTES);
   return bytes;
 }
 
-/** Throws a RangeError for anything that is no note. */
+/** A note with an answer of its own, that refers to nothing of `bytes`. Throws a RangeError for anything that is no note. */
 export function decodeNote(bytes: Buffer): RequestNote {
   if (bytes.length < HEADER_BYTES) throw new RangeError(`a note of ${bytes.length} bytes`);
   return {
-    session: Number(bytes.readBigUInt64BE(0)),
+    session: readU64(bytes, 0),
     slot: bytes.readUInt32BE(8),
-    request: Number(bytes.readBigUInt64BE(12)),
-    chunkId: Number(bytes.readBigUInt64BE(20)),
-    answer: bytes.subarray(HEADER_BYTES),
+    request: readU64(bytes, 12),
+    chunkId: readU64(bytes, 20),
+    answer: Buffer.from(bytes.subarray(HEADER_BYTES)),
   };
 }
 
@@ -98,9 +108,9 @@ export class RequestLedger {
     if (note !== undefined) this.record(note);
   }
 
-  /** Records what a note says. */
+  /** Records what a note says, and keeps the note, which must not be changed any more. */
   record(note: RequestNote): void {
-    const { session, slot, request, chunkId } = note;
+    const { session, slot, chunkId } = note;
     let known = this.#sessions.get(session);
     if (known === undefined) {
       known = { slots: new Map(), forgotten: 0 };
@@ -108,13 +118,12 @@ export class RequestLedger {
     }
     const before = known.slots.get(slot);
     if (before !== undefined) {
-      if (before.request > request) return;
+      if (before.request > note.request) return;
       this.#drop(known, before);
     }
     if (chunkId !== 0) this.#released(chunkId);
-    const kept = { session, slot, request, chunkId, answer: Buffer.from(note.answer) };
-    known.slots.set(slot, kept);
-    if (chunkId !== 0) this.#chunks.set(chunkId, kept);
+    known.slots.set(slot, note);
+    if (chunkId !== 0) this.#chunks.set(chunkId, note);
     if (known.slots.size > MAX_ANSWERS) this.#forgetOldest(known);
   }
 
@@ -164,8 +173,8 @@ export class RequestLedger {
     const parts: Buffer[] = [];
     for (const [session, { slots, forgotten }] of [...this.#sessions].sort(([a], [b]) => a - b)) {
       const head = Buffer.allocUnsafe(20);
-      head.writeBigUInt64BE(BigInt(session), 0);
-      head.writeBigUInt64BE(BigInt(forgotten), 8);
+      writeU64(head, session, 0);
+      writeU64(head, forgotten, 8);
       head.writeUInt32BE(slots.size, 16);
       parts.push(head);
       for (const note of slots.values()) {
@@ -184,8 +193,8 @@ export class RequestLedger {
     let at = 0;
     try {
       while (at < bytes.length) {
-        const session = Number(bytes.readBigUInt64BE(at));
-        const forgotten = Number(bytes.readBigUInt64BE(at + 8));
+        const session = readU64(bytes, at);
+        const forgotten = readU64(bytes, at + 8);
         const count = bytes.readUInt32BE(at + 16);
         at += 20;
         this.#sessions.set(session, { slots: new Map(), forgotten });

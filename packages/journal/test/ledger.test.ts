@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import {
   AnswerFiles,
   AnswerForgotten,
+  decodeBlocks,
   decodeNote,
-  decodeRecords,
   encodeNote,
   MAX_ANSWERS,
   RequestLedger,
@@ -142,8 +142,8 @@ describe('answer files', () => {
     await torn.files.close();
     expect(torn.ledger.size).toBe(2);
     const bytes = readFileSync(path(0));
-    expect(decodeRecords(bytes)).toHaveLength(2);
-    bytes[20] ^= 1;
+    expect(decodeBlocks(bytes).notes).toHaveLength(2);
+    bytes[30] ^= 1;
     writeFileSync(path(0), bytes);
     const damaged = await open(100);
     await damaged.files.close();
