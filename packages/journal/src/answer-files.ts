@@ -53,7 +53,7 @@ function decodeRecords(block: Buffer, notes: VersionedNote[]): void {
 export function decodeBlocks(bytes: Buffer): { notes: VersionedNote[]; lengthBytes: number } {
   const notes: VersionedNote[] = [];
   let at = 0;
-  while (at + BLOCK_HEADER_BYTES <= bytes.length; ) {
+  while (at + BLOCK_HEADER_BYTES <= bytes.length) {
     const begin = at + BLOCK_HEADER_BYTES;
     const end = begin + bytes.readUInt32BE(at);
     if (end > bytes.length || end - begin > MAX_BLOCK_BYTES) break;
