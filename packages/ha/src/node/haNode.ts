@@ -41,6 +41,8 @@ const LEAVE_WAIT_MS = 1500;
 const SETTLE_MS = 2000;
 /** keepalived hears of the new leader's weight before the former one lets go of the VIP. */
 const YIELD_AFTER_MS = 20;
+/** An operator's order is given again when another node leads for so long, to twice that. */
+const INSIST_MS = 300;
 const PING_MS = 100;
 /** A master that could not serve may be able to later: so long the node counts as unfit. */
 const UNSERVABLE_MS = 30_000;
@@ -66,6 +68,7 @@ export class HaNode {
   #unservable: { reason: string; untilMs: number } | undefined;
   #lastLeader: string | undefined;
   #stalledSinceMs: number | undefined;
+  #insistAtMs = 0;
 
   private constructor(options: HaNodeOptions) {
     this.#options = options;
@@ -340,18 +343,34 @@ export class HaNode {
     const node = this.#required;
     const application = this.#application;
     if (application === undefined) throw new Error('a witness never leads');
+    const { clock } = this.#options.environment;
     this.#unservable = undefined;
+    this.#insistAtMs = clock.monotonicMs() + INSIST_MS;
     node.promote({ force });
     const isOver = () => {
       const { wanted, role, phase } = node.status();
       return !wanted && role !== 'Primary' && phase === 'following';
     };
-    await this.#until(waitMs, () => application.isServing || this.#unservable !== undefined || isOver());
+    await this.#until(waitMs, () => {
+      if (application.isServing || this.#unservable !== undefined || isOver()) return true;
+      this.#insist(node, force);
+      return false;
+    });
     if (application.isServing) return;
     if (this.#obstacle !== undefined) throw new Error(this.#obstacle);
     if (isOver()) throw new Error('another order came in between');
     const { problem, phase } = node.status();
     throw new Error(`${problem || `it did not come to lead (${phase})`} (after ${waitMs} ms)`);
+  }
+
+  /** Somebody else's older wish may have won although this order is newer. */
+  #insist(node: ReplicationNode, force: boolean): void {
+    const { clock, random } = this.#options.environment;
+    const { phase, leader, self } = node.status();
+    const nowMs = clock.monotonicMs();
+    if (phase !== 'following' || leader === undefined || leader === self || nowMs < this.#insistAtMs) return;
+    this.#insistAtMs = nowMs + INSIST_MS + random.below(INSIST_MS);
+    node.promote({ force });
   }
 
   /** Resolves when nobody is served any more. */

@@ -22,19 +22,24 @@ export async function runNodeProgram(
   plain: DaemonDefinition,
   argv: readonly string[],
 ): Promise<number> {
+  let daemon = program;
   try {
-    const done = await actOnRunningNode(program, argv);
-    if (done !== undefined) return done;
+    const acted = await actOnRunningNode(program, argv);
+    if ('status' in acted) return acted.status;
+    daemon = acted.daemon;
   } catch (error) {
     process.stderr.write(`${program}: ${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
   const definition: DaemonDefinition = {
     ...plain,
+    // Of a node that runs it is the one that it was started as.
+    name: daemon,
+    canSave: plain.canSave === true || daemon !== program,
     openFilesLimit: OPEN_FILES_LIMIT,
     start(context) {
       const file = haConfigFile(context.config);
-      return file === undefined ? plain.start(context) : startNode(program, context, file);
+      return file === undefined ? plain.start(context) : startNode(daemon, context, file);
     },
   };
   return runDaemon(definition, argv);

@@ -20,8 +20,7 @@ function nodeDataPath(program: Program, options: DaemonOptions): string | undefi
   return ha === undefined ? undefined : readHaConfig(ha, daemon).dataPath;
 }
 
-function nodeRuns(dataPath: string): boolean {
-  const path = join(dataPath, '.mfsha.lock');
+function isHeld(path: string): boolean {
   if (!existsSync(path)) return false;
   const lock = new LockFile(path);
   try {
@@ -31,44 +30,58 @@ function nodeRuns(dataPath: string): boolean {
   }
 }
 
+/** As what this host's node runs; undefined: it does not. Not asked of the node itself, which may hang. */
+function runningAs(dataPath: string): Program | undefined {
+  if (!isHeld(join(dataPath, '.mfsha.lock'))) return undefined;
+  return isHeld(join(dataPath, '.mfsmaster.lock')) ? 'mfsmaster' : 'mfsmetalogger';
+}
+
 const say = (text: string) => process.stderr.write(`${text}\n`);
+
+/** What became of an action: its exit status, or it is to be done as ever, on the daemon of this name. */
+export type Acted = { status: number } | { daemon: Program };
 
 /**
  * What a program's action means when this host's node runs already, as master or as metalogger: `mfsmaster start` promotes it, `mfsmaster
- * stop` demotes one that was started as metalogger. Undefined: the action is to be done as ever.
+ * stop` demotes one that was started as metalogger; what is for a process (reload, info, save...) is for the one that runs.
  */
-export async function actOnRunningNode(program: Program, argv: readonly string[]): Promise<number | undefined> {
+export async function actOnRunningNode(program: Program, argv: readonly string[]): Promise<Acted> {
   const parsed = parseCommandLine(argv, program === 'mfsmaster');
-  if (parsed.kind !== 'run') return undefined;
+  if (parsed.kind !== 'run') return { daemon: program };
   const { action } = parsed.options;
-  if (action !== 'start' && action !== 'stop' && action !== 'test') return undefined;
   const dataPath = nodeDataPath(program, parsed.options);
-  if (dataPath === undefined || !nodeRuns(dataPath)) return undefined;
+  const daemon = dataPath === undefined ? undefined : runningAs(dataPath);
+  if (dataPath === undefined || daemon === undefined) return { daemon: program };
   const request = async (what: ControlRequest, waitMs: number) => {
     const answer = await ask(hostFiles(dataPath).socket, what, waitMs);
     if (!answer.ok) throw new Error(answer.error);
     return answer;
   };
-  const { daemon, serving } = (await request({ command: 'status' }, ASK_MS)).node as NodeReport;
   if (program === 'mfsmetalogger') return actAsMetalogger(action, daemon);
-  if (action === 'test') return testMaster(serving);
   if (action === 'start') {
     await request({ command: 'promote', waitMs: PROMOTE_WAIT_MS }, PROMOTE_WAIT_MS + 1000);
     say("the node of the journal on this host leads and serves (it runs already; see 'mfsha status')");
-    return 0;
+    return { status: 0 };
   }
-  if (daemon === 'mfsmaster') return undefined;
+  if (daemon === 'mfsmaster') return { daemon };
+  if (action === 'test' || action === 'status') {
+    const { serving } = (await request({ command: 'status' }, ASK_MS)).node as NodeReport;
+    return { status: testMaster(serving) };
+  }
+  if (action !== 'stop') return { daemon };
   await request({ command: 'demote' }, ASK_MS);
   say('the node of the journal on this host follows');
-  return 0;
+  return { status: 0 };
 }
 
-function actAsMetalogger(action: string, daemon: Program): number | undefined {
-  if (daemon === 'mfsmetalogger') return undefined;
+function actAsMetalogger(action: string, daemon: Program): Acted {
+  if (daemon === 'mfsmetalogger') return { daemon };
   if (action === 'start')
     say('the node of the journal on this host runs already, started as mfsmaster; it follows when it does not lead');
-  else say("the node of the journal on this host was started as mfsmaster: 'mfsmaster stop' ends it");
-  return 0;
+  else if (action === 'stop')
+    say("the node of the journal on this host was started as mfsmaster: 'mfsmaster stop' ends it");
+  else return { daemon };
+  return { status: 0 };
 }
 
 function testMaster(serving: boolean): number {

@@ -1,36 +1,50 @@
 /**
  * A client for the tests, to be run in a namespace: `node clientProgram.ts MASTER[,MASTER...]`. Takes lines of JSON on its standard input,
- * `{"id": 1, "call": "mkdir", "args": ["/a"]}` (methods of the client library), answers each with `{"id", "result"}` or `{"id", "error"}`.
+ * `{"id": 1, "call": "mkdir", "args": ["name"]}`, performs them in the root folder, and answers each with `{"id", "result"}` or `{"id", "error"}`.
  */
 import { createInterface } from 'node:readline';
-import { connect } from '@alces/client';
+import { connectMaster, ops } from '@alces/client';
+import { FlockCommand, OpenFlag } from '@alces/proto';
 
 interface Order {
   id: number;
-  call: 'mkdir' | 'readdir' | 'stat' | 'rename' | 'writeFile' | 'readFile' | 'symlink';
-  args: [string, string];
+  call: 'mkdir' | 'create' | 'readdir' | 'rename' | 'flock';
+  args: string[];
 }
 
-const client = await connect({ masters: (process.argv[2] ?? '').split(',') });
+const ROOT = 1;
+const CALLER = { uid: 0, gids: [0] };
+
+const masters = (process.argv[2] ?? '').split(',');
+const session = await connectMaster({ masters, info: `[test client ${process.pid}]` });
 const tell = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 tell({ id: 0, result: 'ready' });
 
-async function perform({ call, args: [first, second] }: Order): Promise<unknown> {
+async function perform({ id, call, args: [first = '', second = ''] }: Order): Promise<unknown> {
+  const name = Buffer.from(first);
   switch (call) {
     case 'mkdir':
-      return client.mkdir(first);
+      return (await ops.mkdir(session, ROOT, name, { mode: 0o755, umask: 0, copySgid: false }, CALLER)).inode;
+    case 'create': {
+      const { inode } = await ops.create(session, ROOT, name, { mode: 0o644, umask: 0 }, CALLER);
+      session.acquireInode(inode);
+      return inode;
+    }
     case 'readdir':
-      return (await client.readdir(first)).map(String);
-    case 'stat':
-      return { size: (await client.stat(first)).size };
+      return (await ops.readdir(session, ROOT, CALLER)).map((entry) => entry.name.toString());
     case 'rename':
-      return client.rename(first, second);
-    case 'symlink':
-      return client.symlink(first, second);
-    case 'writeFile':
-      return client.writeFile(first, second);
-    case 'readFile':
-      return (await client.readFile(first)).toString();
+      return (await ops.rename(session, ROOT, name, ROOT, Buffer.from(second), CALLER)).inode;
+    case 'flock': {
+      const { inode } = await ops.lookup(session, ROOT, name, CALLER);
+      session.acquireInode(inode);
+      await ops.open(session, inode, OpenFlag.READ, CALLER);
+      return ops.flock(session, {
+        inode,
+        requestId: id,
+        owner: BigInt(process.pid),
+        command: FlockCommand.TRY_EXCLUSIVE,
+      });
+    }
   }
 }
 
@@ -41,4 +55,4 @@ for await (const line of createInterface({ input: process.stdin })) {
     (error: unknown) => tell({ id: order.id, error: String(error) }),
   );
 }
-await client.close();
+await session.close();

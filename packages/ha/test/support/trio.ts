@@ -13,6 +13,15 @@ const SECRET = 'long enough for a test of nodes';
 
 type Daemon = 'mfsmaster' | 'mfsmetalogger';
 
+/** Gone, or waiting for its parent to notice. */
+function isDead(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].startsWith('Z');
+  } catch {
+    return true;
+  }
+}
+
 /** A node of the journal with a folder and an address of its own. */
 export class TestNode {
   readonly name: string;
@@ -73,7 +82,7 @@ export class TestNode {
   async signal(signal: NodeJS.Signals): Promise<void> {
     const { pid } = this;
     process.kill(pid, signal);
-    if (signal === 'SIGKILL') await until(`${this.name} to die`, 5000, () => !existsSync(`/proc/${pid}`));
+    if (signal === 'SIGKILL') await until(`${this.name} to die`, 5000, () => isDead(pid));
   }
 
   /** Names in the folder of the journal. */
@@ -119,8 +128,31 @@ export class TestClient {
     return answer;
   }
 
-  async names(path = '/'): Promise<string[]> {
-    return ((await this.call('readdir', path)) as string[]).sort();
+  /** Names in the root folder. */
+  async names(): Promise<string[]> {
+    return ((await this.call('readdir')) as string[]).sort();
+  }
+
+  /** Makes folders one after the other until `stop` is called, which resolves with the names of those that were acknowledged. */
+  makeFolders(prefix: string): { stop(): Promise<string[]> } {
+    const made: string[] = [];
+    let stopped = false;
+    const running = (async () => {
+      while (!stopped) {
+        const name = `${prefix}${made.length}`;
+        await this.call('mkdir', name);
+        made.push(name);
+      }
+    })();
+    // Whoever stops it hears of the error.
+    running.catch(() => {});
+    return {
+      async stop() {
+        stopped = true;
+        await running;
+        return made;
+      },
+    };
   }
 
   end(): void {
