@@ -18,6 +18,8 @@ import { StandbyLinks } from './standby-links.ts';
 
 const CONNECT_MS = 1000;
 const TICK_MS = 200;
+/** A tick that comes so late means that this process stood still; what peers said meanwhile was not read yet. */
+const STALL_MS = 300;
 const FALLBACK_AFTER = 3;
 /** After the loss of a master that was there attempts follow each other quickly for so long. */
 const FAST_MS = 30_000;
@@ -60,6 +62,7 @@ export class MasterLink {
   #addressOnce: string | undefined;
   #lastAddress: string | undefined;
   #lastTimeoutSeconds = 0;
+  #lastTickMs: number;
   readonly #standbys: StandbyLinks;
   readonly #attempts: Attempts;
   /** Monotonic time until which attempts are to be fast. */
@@ -73,6 +76,7 @@ export class MasterLink {
   constructor(context: LinkContext, settings: LinkSettings) {
     this.#context = context;
     this.#settings = settings;
+    this.#lastTickMs = context.clock.monotonicMs();
     this.#gridOffset = context.random.below(Math.max(1, settings.reconnectionDelaySeconds));
     this.#sessionContext = {
       ...context,
@@ -114,9 +118,12 @@ export class MasterLink {
 
   #tick(): void {
     const session = this.#session;
-    session?.tick();
-    for (const standby of this.#standbys.sessions) standby.tick();
-    if (!session || session.waitingMs < WORDLESS_MS || this.#nowMs >= this.#fastUntilMs) return;
+    const lateMs = this.#nowMs - this.#lastTickMs - TICK_MS;
+    this.#lastTickMs = this.#nowMs;
+    const stalledMs = lateMs > STALL_MS ? lateMs : 0;
+    session?.tick(stalledMs);
+    for (const standby of this.#standbys.sessions) standby.tick(stalledMs);
+    if (!session || stalledMs > 0 || session.waitingMs < WORDLESS_MS || this.#nowMs >= this.#fastUntilMs) return;
     this.#wordlessHost = this.#host;
     session.abort();
   }

@@ -84,8 +84,9 @@ const REPORT_DELAY_MS = 5;
 const DEFAULT_TIMEOUT_SECONDS = 10;
 /** So long orders of earlier connections may take before the chunk list is made all the same. */
 const ORDERS_PATIENCE_MS = 2000;
-/** A leader that has not said anything for so many of its periods is given up. */
+/** A leader that has not said anything for so many of its periods is given up, but not sooner than it may stand still for a moment. */
 const SILENT_PINGS = 3;
+const LEAST_PATIENCE_MS = 1500;
 /** The stand of the protocol between chunkservers and standbys. */
 const STANDBY_PROTOCOL = 1;
 const LABELS_SINCE = packVersion(2, 1, 0);
@@ -238,9 +239,10 @@ export class MasterSession implements ConnectionHandlers {
     this.close();
   }
 
-  /** Keep-alive, time-out, periodic reports; several times a second. */
-  tick(): void {
+  /** Keep-alive, time-out, periodic reports; several times a second. `stalledMs`: this process itself stood still. */
+  tick(stalledMs = 0): void {
     const nowMs = this.#context.clock.monotonicMs();
+    this.#lastReceivedMs += stalledMs;
     if (nowMs - this.#lastReceivedMs > this.#patienceMs) {
       this.#context.log.warn('master connection module: connection timed out');
       this.abort();
@@ -284,7 +286,8 @@ export class MasterSession implements ConnectionHandlers {
   /** Silence after which the other side is given up, milliseconds. */
   get #patienceMs(): number {
     const patienceMs = this.#timeoutSeconds * 1000;
-    return this.#pingMs > 0 ? Math.min(patienceMs, this.#pingMs * SILENT_PINGS) : patienceMs;
+    if (this.#pingMs === 0) return patienceMs;
+    return Math.min(patienceMs, Math.max(LEAST_PATIENCE_MS, this.#pingMs * SILENT_PINGS));
   }
 
   #send(frame: Buffer): void {
