@@ -68,6 +68,7 @@ describe('failover with keepalived, three nodes, our mount and the stock one und
   }
 
   async function failover(fault: Fault): Promise<void> {
+    await site.keepalivedReady();
     const leader = await site.leader();
     const epoch = (await leader.status())?.epoch ?? 0;
     const struckMs = performance.timeOrigin + performance.now();

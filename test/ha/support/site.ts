@@ -95,6 +95,12 @@ export class SiteNode {
     }
   }
 
+  /** Whether keepalived may give the VIP to this host, or has. */
+  keepalivedIsReady(): boolean {
+    const states = readFileSync(this.file('keepalived.log'), 'utf8').match(/Entering (MASTER|BACKUP|FAULT) STATE/g);
+    return states?.at(-1)?.includes('FAULT') === false;
+  }
+
   log(): string {
     return lastMessages(this.name, this.file('log'), NODE_LINES);
   }
@@ -258,6 +264,11 @@ export class Site {
       const isReached = serving[0]?.host.has(this.vip) || !this.#usesVip;
       return serving.length === 1 && isReached ? serving[0] : undefined;
     });
+  }
+
+  /** Waits until each node could take over: keepalived on every host says so. */
+  keepalivedReady(): Promise<true> {
+    return until('keepalived on all hosts', 20_000, () => this.nodes.every((node) => node.keepalivedIsReady()));
   }
 
   /** Mounts on the client host and answers the mount point. */
