@@ -284,17 +284,19 @@ function fetchFrom(core: Context, candidacy: Candidacy, source: NodeId): void {
   }
   candidacy.phase = 'fetching';
   candidacy.source = source;
-  candidacy.target = endOf(promise.about.log);
-  core.report('info', `fetching changes up to ${candidacy.target.version} from ${source}`);
+  candidacy.target = promise.about.log;
+  core.report('info', `fetching changes up to ${candidacy.target.last} from ${source}`);
   core.send(source, { kind: 'fetch', epoch: candidacy.epoch, about: core.about });
 }
 
-/** Something arrived from the source; when that is everything this node leads. */
+/** Something arrived from the source; when this journal continues as the source's does up to its end, this node leads. */
 export function fetched(core: Context): void {
   const { candidacy } = core;
   if (candidacy?.phase !== 'fetching' || candidacy.target === undefined) return;
   candidacy.startedMs = core.nowMs;
-  if (comparePositions(core.log.end, candidacy.target) >= 0) lead(core, candidacy);
+  // Numbers are not enough: two nodes of a pair may both have begun an epoch of the same number.
+  const common = core.log.commonWith(candidacy.target);
+  if (common !== undefined && comparePositions(common, endOf(candidacy.target)) === 0) lead(core, candidacy);
 }
 
 /** Nobody has anything, and nobody said that new data may begin here. */

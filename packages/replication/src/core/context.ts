@@ -80,7 +80,8 @@ export interface Candidacy {
   refused: Set<NodeId>;
   startedMs: number;
   source: NodeId | undefined;
-  target: Position | undefined;
+  /** What the source said it has. */
+  target: LogDescription | undefined;
 }
 
 /** The lead of an epoch that a quorum promised. */

@@ -147,6 +147,12 @@ function askAgain(core: Context, peer: Peer, epoch: number): void {
   else describeTo(core, peer, epoch, Number.NEGATIVE_INFINITY);
 }
 
+/** This journal is its leader's from now on, up to where it ends. */
+function takePart(core: Context): void {
+  core.joined = true;
+  core.discard = false;
+}
+
 function appendRecords(core: Context, message: MessageOf<'append'>): void {
   const { log } = core;
   const end = log.end;
@@ -160,10 +166,7 @@ function appendRecords(core: Context, message: MessageOf<'append'>): void {
     if (record.epoch <= end.epoch) continue;
     pushUpTo(record.first - 1);
     const done = log.beginEpoch(record);
-    if (record.epoch === message.epoch && core.leader !== undefined) {
-      core.joined = true;
-      core.discard = false;
-    }
+    if (record.epoch === message.epoch && core.leader !== undefined) takePart(core);
     core.storeState(done);
   }
   pushUpTo(Number.POSITIVE_INFINITY);
@@ -234,6 +237,8 @@ export function imageFetched(core: Context, image: number): void {
   const replaced = log.replace(version, incoming.history);
   core.commit = version;
   core.matched = -1;
+  // The beginning of the leader's epoch is in the image: no message will bring it.
+  if (log.end.epoch === incoming.epoch && core.leader !== undefined) takePart(core);
   core.report('info', `continuing from an image of ${incoming.peer} with changes up to ${version}`);
   core.store({ kind: 'install', version, image, state: core.persistent }, () => {
     replaced();

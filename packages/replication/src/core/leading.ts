@@ -67,6 +67,12 @@ export function onDescribe(core: Context, peer: Peer, message: MessageOf<'descri
   if (core.leadership?.epoch !== message.epoch || peer.sender?.epoch !== message.epoch) return;
   noteEcho(core, peer, message.echoMs);
   peer.owingSinceMs = undefined;
+  if (!message.about.log.joined) {
+    // A new one in the place of one that may have had more.
+    peer.stored = -1;
+    peer.taken = -1;
+    peer.durable = -1;
+  }
   startSending(core, peer, message.about.log);
 }
 
