@@ -237,12 +237,14 @@ export function imageFetched(core: Context, image: number): void {
   const replaced = log.replace(version, incoming.history);
   core.commit = version;
   core.matched = -1;
-  // The beginning of the leader's epoch is in the image: no message will bring it.
-  if (log.end.epoch === incoming.epoch && core.leader !== undefined) takePart(core);
+  if (core.leader === incoming.peer) takePart(core);
   core.report('info', `continuing from an image of ${incoming.peer} with changes up to ${version}`);
   core.store({ kind: 'install', version, image, state: core.persistent }, () => {
     replaced();
-    if (core.promised === incoming.epoch) askAgain(core, peer, incoming.epoch);
+    if (core.promised !== incoming.epoch) return;
+    fetched(core);
+    // A candidate that has everything now needs no more.
+    if (core.leadership === undefined) askAgain(core, peer, incoming.epoch);
   });
 }
 

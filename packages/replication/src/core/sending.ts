@@ -1,6 +1,13 @@
 /** Sending this node's journal to a peer that lacks some of it: as its leader, or as the source of a candidate. */
 import { type Entry, entryBytes } from '../entry.ts';
-import { comparePositions, historyOfEntries, type LogDescription, type Position, positionBehind } from '../history.ts';
+import {
+  comparePositions,
+  endOf,
+  historyOfEntries,
+  type LogDescription,
+  type Position,
+  positionBehind,
+} from '../history.ts';
 import type { Context, Peer, Sender } from './context.ts';
 import type { ImageOffer } from './effects.ts';
 
@@ -40,8 +47,9 @@ export function startSending(core: Context, peer: Peer, log: LogDescription): vo
 
 /** Where the peer's journal parts from ours; undefined: it can only continue from an image. */
 function startingPoint(core: Context, peer: Peer, log: LogDescription): Position | undefined {
-  // What a node holds that never took part may be anything.
-  const common = log.joined || log.last === 0 ? core.log.commonWith(log) : undefined;
+  // What a node holds from before the journal may be anything, if it never took part.
+  const isKnown = log.joined || log.last === 0 || endOf(log).epoch > 0;
+  const common = isKnown ? core.log.commonWith(log) : undefined;
   if (common === undefined || common.version < core.log.base || common.version < log.base) return undefined;
   if (common.version < log.commit && core.leadership !== undefined && !core.isPair)
     core.report(
