@@ -35,7 +35,7 @@ const TICK_MS = 50;
 const POLL_MS = 5;
 /** An order to lead is repeated that long: its epoch may be lost to another candidate. */
 const SWITCH_WAIT_MS = 10_000;
-/** So long an ending leader waits for keepalived to hand the lead to another node. */
+/** So long an ending leader waits for another node to take the lead. */
 const LEAVE_WAIT_MS = 1500;
 /** So long an ending node waits for its disk. */
 const SETTLE_MS = 2000;
@@ -62,6 +62,7 @@ export class HaNode {
   #host: HostSide | undefined;
   #cancelTick: Cancel | undefined;
   #maintenance = false;
+  #keepalivedSpoke = false;
   /** Not to be promoted by keepalived any more. */
   #leaving = false;
   /** Why the master could not serve when this node led last. */
@@ -128,8 +129,8 @@ export class HaNode {
       await this.#openStandby();
       this.#host = await openHost?.({
         facts: () => this.#facts(),
-        promote: () => this.#ordered(),
-        demote: () => this.#node?.demote(),
+        promote: () => this.#ordered(true),
+        demote: () => this.#ordered(false),
         report: (level, text) => this.#happened(level, text),
       });
       await this.#host?.follows();
@@ -255,9 +256,11 @@ export class HaNode {
     return this.#node;
   }
 
-  /** keepalived orders this node to lead. */
-  #ordered(): void {
-    if (!this.#leaving) this.#node?.promote();
+  /** keepalived decided whether this node shall lead. */
+  #ordered(lead: boolean): void {
+    this.#keepalivedSpoke = true;
+    if (!lead) this.#node?.demote();
+    else if (!this.#leaving) this.#node?.promote();
   }
 
   #masterOptions(epoch: number): Omit<MasterOptions, 'environment'> {
@@ -465,13 +468,13 @@ export class HaNode {
   async leave(): Promise<void> {
     this.#leaving = true;
     if (!this.#application?.isServing) return;
-    if (this.#host === undefined || this.#options.config.detector === 'builtin') {
-      await this.switchTo(undefined).catch(() => {});
+    if (!this.#keepalivedSpoke) {
+      await Promise.race([this.switchTo(undefined).catch(() => {}), this.#pause(LEAVE_WAIT_MS)]);
       return;
     }
     // keepalived hears at once that this node is unfit, and orders another one to lead.
     const node = this.#required;
-    this.#host.changed();
+    this.#host?.changed();
     const { self } = node.status();
     await this.#until(LEAVE_WAIT_MS, () => {
       const { leader } = node.status();

@@ -130,7 +130,7 @@ export class TestClient {
 
   /** Names in the root folder. */
   async names(): Promise<string[]> {
-    return ((await this.call('readdir')) as string[]).sort();
+    return ((await this.call('readdir')) as string[]).filter((name) => name !== '.' && name !== '..').sort();
   }
 
   /** Makes folders one after the other until `stop` is called, which resolves with the names of those that were acknowledged. */
@@ -237,6 +237,7 @@ export class TestNodes {
   }
 
   async destroy(): Promise<void> {
+    for (const pid of this.namespace.pids()) process.kill(pid, 'SIGKILL');
     await this.namespace.destroy();
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,0 +1,148 @@
+import { connectMaster, type MasterSession, ops } from '@alces/client';
+import { differingTables, stateDigest } from '@alces/metadata';
+import { type Logger, parseConfig } from '@alces/runtime';
+import { type Host, Simulation } from '@alces/sim';
+import { HaNode, haConfig } from '../../src/index.ts';
+
+const FOLDER = '/var/lib/mfs';
+const NODES = ['alpha', 'beta', 'gamma'];
+const CALLER = { uid: 0, gids: [0] };
+
+/** A machine of the simulation with its node. */
+export interface SimulatedNode {
+  readonly host: Host;
+  node: HaNode | undefined;
+}
+
+/** Three whole nodes (journal, shadow, master) and clients in simulated time, from a seed. */
+export class SimulatedNodes {
+  readonly sim: Simulation;
+  readonly members: SimulatedNode[];
+  /** What the nodes said, newest last. */
+  readonly said: string[] = [];
+  readonly failures: unknown[] = [];
+
+  constructor(seed: number) {
+    this.sim = new Simulation(seed);
+    this.members = NODES.map((name, index) => ({
+      host: this.sim.addHost(name, `10.0.0.${index + 1}`),
+      node: undefined,
+    }));
+  }
+
+  /** Files of the operator. */
+  async prepare(): Promise<void> {
+    for (const { host } of this.members) {
+      const { disk } = host.environment();
+      const written = disk.replaceFile('/etc/mfs/mfsexports.cfg', Buffer.from('* / rw,alldirs,maproot=0:0\n'));
+      const empty = disk.replaceFile(`${FOLDER}/metadata.mfs`, Buffer.from('MFSM NEW'));
+      await this.wait(Promise.all([written, empty]));
+    }
+  }
+
+  start(member: SimulatedNode): void {
+    const environment = member.host.environment();
+    const { name } = member.host;
+    const say = (text: unknown) => this.said.push(`${this.sim.nowMs.toFixed(1)} ${name}: ${String(text)}`);
+    const log = { debug() {}, info: say, warn: say, error: say } as unknown as Logger;
+    const config = haConfig(
+      parseConfig(
+        `NODES = ${NODES.map((node, index) => `${node}=10.0.0.${index + 1}`).join(', ')}\nNODE = ${name}\nDATA_PATH = ${FOLDER}\n`,
+        '/etc/mfs/mfsha.cfg',
+      ),
+    );
+    const master = parseConfig(
+      `DATA_PATH = ${FOLDER}\nEXPORTS_FILENAME = /etc/mfs/mfsexports.cfg\nTOPOLOGY_FILENAME = /etc/mfs/mfstopology.cfg\n`,
+      '/etc/mfs/mfsmaster.cfg',
+    );
+    const failed = (error: unknown) => this.failures.push(error);
+    HaNode.start({
+      environment,
+      config,
+      secret: Buffer.from('a secret of the simulation'),
+      daemon: 'mfsmetalogger',
+      log,
+      masterConfig: () => master,
+      restore: false,
+      fail: failed,
+      endOfTurn: (run) => environment.clock.timeout(0, run),
+    }).then((node) => {
+      member.node = node;
+    }, failed);
+  }
+
+  /** The machine loses its power, and is on again somewhat later. */
+  crash(member: SimulatedNode, offMs: number): void {
+    member.host.crash('power');
+    member.node = undefined;
+    this.sim.scheduler.after(offMs, () => {
+      member.host.restart();
+      this.start(member);
+    });
+  }
+
+  /** Lets time pass until a promise is settled. */
+  async wait<T>(promise: Promise<T>, limitMs = 60_000): Promise<T> {
+    let settled = false;
+    const done = () => {
+      settled = true;
+    };
+    promise.then(done, done);
+    await this.sim.runUntil('a promise', limitMs, () => settled);
+    return promise;
+  }
+
+  until(what: string, probe: () => boolean): Promise<void> {
+    return this.sim.runUntil(what, 60_000, probe);
+  }
+
+  /** The nodes are up and know each other's state: each has everything that is committed. */
+  async inStep(): Promise<void> {
+    await this.until('all in step', () => {
+      const reports = this.members.map(({ node }) => node?.report());
+      const most = Math.max(...reports.map((report) => report?.version ?? 0));
+      return reports.every((report) => report?.data === 'UpToDate' && report.committed === most);
+    });
+  }
+
+  /** Tables in which the nodes' states differ. */
+  differences(): string[] {
+    const [first, ...others] = this.members.map(({ node }) => {
+      if (node?.state === undefined) throw new Error('a node without state');
+      return stateDigest(node.state.state);
+    });
+    return others.flatMap((other) => differingTables(first, other));
+  }
+
+  /** A client on a machine of its own. */
+  client(): Promise<MasterSession> {
+    const host = this.sim.addHost('client', '10.0.0.9');
+    const masters = this.members.map((_, index) => `10.0.0.${index + 1}`);
+    return this.wait(connectMaster({ masters, info: '[simulated]' }, host.environment()));
+  }
+}
+
+/** Makes folders one after the other until told to stop; answers the names of those that were acknowledged. */
+export function keepMaking(session: MasterSession): { readonly made: string[]; stop(): void; ended: Promise<void> } {
+  const made: string[] = [];
+  let stopped = false;
+  const ended = (async () => {
+    while (!stopped) {
+      const name = `folder${made.length}`;
+      await ops.mkdir(session, 1, Buffer.from(name), { mode: 0o755, umask: 0, copySgid: false }, CALLER);
+      made.push(name);
+    }
+  })();
+  return {
+    made,
+    ended,
+    stop: () => {
+      stopped = true;
+    },
+  };
+}
+
+export async function namesIn(session: MasterSession): Promise<string[]> {
+  const names = (await ops.readdir(session, 1, CALLER)).map((entry) => entry.name.toString());
+  return names.filter((name) => name.startsWith('folder'));
+}
