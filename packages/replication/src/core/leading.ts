@@ -210,7 +210,8 @@ function sendHeartbeats(core: Context, leadership: Leadership): void {
 function retainedVersion(core: Context): number {
   let version = core.commit;
   for (const peer of core.peers.values()) if (!peer.witness) version = Math.min(version, peer.durable);
-  return version;
+  // Of a peer that has not told it is not known what it has.
+  return Math.max(0, version);
 }
 
 function watchQuorum(core: Context, leadership: Leadership): void {
