@@ -90,16 +90,20 @@ describe('two masters, formerly with DRBD under the metadata and keepalived over
 
   it('the check starts a dead helper daemon again and says so', async () => {
     const leader = await site().leader();
-    const helper = `${program('alces', 'mfschunkserver')} -c ${site().chunkserverConfig(2)}`;
-    appendFileSync(leader.file('mfsha.cfg'), `CHECK_RESTART = ${helper}\n`);
-    const lock = join(site().chunkserverConfig(2), '..', '.mfschunkserver.lock');
-    process.kill(Number(readFileSync(lock, 'utf8')), 'SIGKILL');
+    const folder = join(site().folder, 'helper');
+    mkdirSync(folder);
+    const config = join(folder, 'mfsmetalogger.cfg');
+    writeFileSync(
+      config,
+      `WORKING_USER = root\nWORKING_GROUP = root\nDATA_PATH = ${folder}\nMASTER_HOST = ${site().vip}\n`,
+    );
+    appendFileSync(leader.file('mfsha.cfg'), `CHECK_RESTART = ${program('stock', 'mfsmetalogger')} -c ${config}\n`);
     const said = await until(
       'the check to look',
       20_000,
       async () => (await leader.mfsha('check')).stdout || undefined,
     );
-    expect(said).toContain('did not run: started');
+    expect(said).toContain('mfsmetalogger did not run: started');
   }, 60_000);
 
   it('the history has every decision', async () => {

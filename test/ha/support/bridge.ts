@@ -99,25 +99,22 @@ export class Bridge {
     return host;
   }
 
-  /** Drops everything of an IP protocol between all hosts (112 is VRRP) until `passAll`, as a firewall with a mistake would. */
+  /** Every host drops what it receives of an IP protocol (112 is VRRP) until `passAll`, as a firewall with a mistake would. */
   drop(protocol: number): void {
-    const match = ['protocol', 'ip', 'prio', '1', 'u32', 'match', 'ip', 'protocol', String(protocol), '0xff'];
-    for (const port of this.#ports()) {
-      this.#tc('qdisc', 'add', 'dev', port, 'clsact');
-      this.#tc('filter', 'add', 'dev', port, 'ingress', ...match, 'action', 'drop');
+    for (const { namespace } of this.hosts) {
+      ip('-n', namespace, 'rule', 'add', 'pref', '0', 'iif', 'eth0', 'ipproto', String(protocol), 'blackhole');
+      // Behind the rule in place of before it.
+      ip('-n', namespace, 'rule', 'add', 'pref', '10', 'lookup', 'local');
+      ip('-n', namespace, 'rule', 'del', 'pref', '0', 'lookup', 'local');
     }
   }
 
   passAll(): void {
-    for (const port of this.#ports()) this.#tc('qdisc', 'del', 'dev', port, 'clsact');
-  }
-
-  #ports(): string[] {
-    return this.hosts.map((_, index) => `p${index}`);
-  }
-
-  #tc(...args: string[]): void {
-    execFileSync('tc', ['-n', this.name, ...args]);
+    for (const { namespace } of this.hosts) {
+      ip('-n', namespace, 'rule', 'add', 'pref', '0', 'lookup', 'local');
+      ip('-n', namespace, 'rule', 'del', 'pref', '0', 'iif', 'eth0', 'blackhole');
+      ip('-n', namespace, 'rule', 'del', 'pref', '10', 'lookup', 'local');
+    }
   }
 
   /** Ends everything that runs on the hosts and removes them. */
