@@ -4,7 +4,7 @@ import type { Clock } from './interfaces.ts';
 const STEPS_PER_LOOK = 4;
 
 /**
- * Runs a long computation in slices, between which everything else has its turn: the generator yields wherever it may be interrupted.
+ * Runs a long computation in slices, the first at once, between which everything else has its turn: the generator yields wherever it may be interrupted.
  * Resolves to what it returns. `wanted` is asked before each slice; when it answers false the computation is dropped, and the result undefined.
  */
 export function runInSlices<R>(
@@ -29,6 +29,6 @@ export function runInSlices<R>(
         reject(error);
       }
     };
-    clock.timeout(0, slice);
+    slice();
   });
 }
