@@ -4,17 +4,17 @@ import { formatVirtualAddress, inNetwork, type VirtualAddress } from './address.
 
 const TIMEOUT_MS = 5000;
 
-/** Runs `ip` (iproute2); rejects with what it said. */
-function ip(...args: string[]): Promise<void> {
+/** Runs `ip` (iproute2); resolves with its output, rejects with what it complained of. */
+function ip(...args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    execFile('ip', args, { timeout: TIMEOUT_MS, env: { ...process.env, LC_ALL: 'C' } }, (error, _, stderr) => {
-      if (error === null) resolve();
+    execFile('ip', args, { timeout: TIMEOUT_MS, env: { ...process.env, LC_ALL: 'C' } }, (error, stdout, stderr) => {
+      if (error === null) resolve(stdout);
       else reject(new Error(`ip ${args.join(' ')}: ${stderr.trim() || error.message}`));
     });
   });
 }
 
-/** Whether an interface of this host has the address now. */
+/** Whether an interface of this host that is up has the address now. */
 export function holdsAddress(address: string): boolean {
   return Object.values(networkInterfaces()).some((entries) => entries?.some((entry) => entry.address === address));
 }
@@ -35,19 +35,13 @@ export function interfaceFor({ address, prefix }: VirtualAddress): string | unde
 
 /** Adds the address; that it is there already is no error. */
 export async function addAddress(vip: VirtualAddress, interfaceName: string): Promise<void> {
-  try {
-    await ip('address', 'add', formatVirtualAddress(vip), 'dev', interfaceName);
-  } catch (error) {
-    if (!holdsAddress(vip.address)) throw error;
-  }
+  await ip('address', 'replace', formatVirtualAddress(vip), 'dev', interfaceName);
 }
 
-/** Removes the address; that it is not there is no error. */
-export async function removeAddress(vip: VirtualAddress, interfaceName: string): Promise<void> {
-  if (!holdsAddress(vip.address)) return;
-  try {
-    await ip('address', 'del', formatVirtualAddress(vip), 'dev', interfaceName);
-  } catch (error) {
-    if (holdsAddress(vip.address)) throw error;
-  }
+/** Removes the address, also from an interface that is down. False: it was not there. */
+export async function removeAddress(vip: VirtualAddress, interfaceName: string): Promise<boolean> {
+  const found = await ip('-4', '-o', 'address', 'show', 'dev', interfaceName, 'to', vip.address);
+  if (found.trim() === '') return false;
+  await ip('address', 'del', formatVirtualAddress(vip), 'dev', interfaceName);
+  return true;
 }

@@ -83,8 +83,7 @@ class Keeper implements VipKeeper {
     this.#wanted = false;
     this.#unwatch();
     return this.#next(async () => {
-      if (this.#wanted || !this.held) return;
-      await removeAddress(this.#vip, this.interfaceName);
+      if (this.#wanted || !(await removeAddress(this.#vip, this.interfaceName))) return;
       this.#options.report('info', `virtual address ${formatVirtualAddress(this.#vip)} removed from this host`);
     });
   }
@@ -134,7 +133,10 @@ class Keeper implements VipKeeper {
     if (rival !== undefined) report('warn', `${rival} claims ${this.#vip.address} too; announcing it again`);
     this.#looks++;
     if (!this.held) {
-      report('warn', `virtual address ${this.#vip.address} is gone from ${this.interfaceName}; adding it again`);
+      report(
+        'warn',
+        `${this.interfaceName} is down, or lost the virtual address ${this.#vip.address}: adding it again`,
+      );
       this.#next(async () => {
         if (!this.#wanted) return;
         await addAddress(this.#vip, this.interfaceName);

@@ -71,7 +71,7 @@ export function onDescribe(core: Context, peer: Peer, message: MessageOf<'descri
     // A new one in the place of one that may have had more.
     peer.stored = -1;
     peer.taken = -1;
-    peer.durable = -1;
+    peer.durable = 0;
   }
   startSending(core, peer, message.about.log);
 }
@@ -158,6 +158,8 @@ export function maybeServe(core: Context): void {
   if (leadership === undefined || leadership.serving || !leadership.opened) return;
   if (core.nowMs < leadership.waitUntilMs || !leaseValid(core)) return;
   leadership.serving = true;
+  // The order is carried out: it is not repeated against another one, or two nodes would take the lead from each other.
+  if (core.wanted !== undefined) core.wanted.orderUntilMs = Number.NEGATIVE_INFINITY;
   core.report('info', `leader of epoch ${leadership.epoch}`);
   core.effects.push({ kind: 'lead', epoch: leadership.epoch, version: core.log.last });
   announce(core);

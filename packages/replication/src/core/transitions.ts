@@ -64,8 +64,6 @@ export function stepDown(core: Context, reason: string): void {
 /** Promises an epoch to a node: everything of a lower one is refused from now on. The promise is on disk when the state is. */
 export function promiseEpoch(core: Context, epoch: number, to: NodeId): void {
   if (epoch <= core.promised) throw new Error(`epoch ${epoch} after ${core.promised} was promised`);
-  // An order that was carried out is not repeated when another one comes: two nodes would take the lead from each other.
-  if (core.leadership?.serving && core.wanted !== undefined) core.wanted.orderUntilMs = Number.NEGATIVE_INFINITY;
   stepDown(core, `${to} was promised epoch ${epoch}`);
   core.candidacy = undefined;
   dropSenders(core);
