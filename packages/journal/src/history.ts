@@ -79,7 +79,7 @@ export async function readHistory(options: HistoryOptions): Promise<History> {
     tellTorn(file, report);
     for (const bad of file.badLines.filter(({ after }) => after + 1 >= version)) {
       report.warn(
-        `${baseName(path)}: line at byte ${bad.position} is damaged - left out (last correct id: ${bad.after})`,
+        `${baseName(path)}: line at byte ${bad.position} is damaged - left out (last correct id: ${bad.after}); if the file comes from elsewhere, remove the .sum files beside it`,
       );
     }
     history.files.push(file);

@@ -40,11 +40,16 @@ test('the stock master refuses what apply refuses, with the same status', { time
     if (seen.has(kind) || isIntoItself || operation.op === 'SETFILECHUNK') {
       continue;
     }
+    const statusNow = statusAfter(start, log, operation);
+    if (statusNow !== status) {
+      // What was refused then is carried out now; only its ids are not those of a change log.
+      continue;
+    }
     seen.add(kind);
     const line = `${state.metaversion}: ${formatChange({ timestamp: PROBE_TIME, operation }).toString('latin1')}\n`;
     const { output } = stockReplay(start, Buffer.concat([log, Buffer.from(line, 'latin1')]));
     const stockStatus = Number(/error: (\d+)/.exec(output)?.[1] ?? 0);
-    expect(`${line} ${stockStatus}`).toBe(`${line} ${statusAfter(start, log, operation)}`);
+    expect(`${line} ${stockStatus}`).toBe(`${line} ${statusNow}`);
   }
   expect(seen.size).toBeGreaterThan(20);
 });

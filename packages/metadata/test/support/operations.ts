@@ -320,9 +320,9 @@ export class OperationSource {
       const row = nodes.find(inode);
       const index = this.dice.below(Math.max(nodes.slots.get(row), 1));
       const chunkid = index < nodes.slots.get(row) ? nodes.chunkAt(row, index) : 0;
-      // Masters write what the entry holds; what the stock replayer makes of anything else depends on the chunk named.
-      const prevchunkid = this.dice.chance(0.5) ? chunkid : 0;
-      return { op: 'ROLLBACK', inode, index, prevchunkid, chunkid };
+      // Masters write what the entry holds. An entry that becomes 0 at the end of a table is cut off by an image, and later operations on it
+      // would differ behind a restart, with a stock master too (spec 51 §3.3).
+      return { op: 'ROLLBACK', inode, index, prevchunkid: chunkid, chunkid };
     },
     SETFILECHUNK: () => {
       const inode = this.file();

@@ -77,6 +77,12 @@ export function isUnnatural(state: State, op: Operation): boolean {
       return op.parentSrc === op.parentDst && op.nameSrc.equals(op.nameDst);
     case 'SETSCLASS':
       return state.storageClasses.get(op.dstClass) === undefined;
+    case 'SETFILECHUNK':
+    case 'ROLLBACK': {
+      // An entry without chunk is not repaired; at the end of a table an image does not have it (section 3.3).
+      const row = state.nodes.find(op.inode);
+      return row !== 0 && op.index < state.nodes.slots.get(row) && state.nodes.chunkAt(row, op.index) === 0;
+    }
     default:
       return false;
   }

@@ -25,7 +25,8 @@ export interface SwapOptions {
 
 /** Whether a file belongs to a metalogger's set. */
 function belongsToSet(name: string): boolean {
-  const family = parseChangelogName(name)?.family;
+  // Checksums go with the lines that they are of.
+  const family = parseChangelogName(name.replace(/\.sum$/, '.mfs'))?.family;
   return (
     family === 'changelog_ml' || family === 'changelog_ml_back' || /^metadata_ml\.mfs\.back(\.\d{1,2})?$/.test(name)
   );
