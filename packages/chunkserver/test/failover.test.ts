@@ -15,6 +15,7 @@ import {
   CSTOMA_SET_VERSION,
   CSTOMA_SPACE,
   MATOCS_ALCES_LEAD,
+  MATOCS_ALCES_LEADER,
   MATOCS_ALCES_NODES,
   MATOCS_CREATE,
   MATOCS_DELETE,
@@ -215,6 +216,18 @@ describe('a node that follows', () => {
     await until('closed', () => standby.closed);
     expect(master.closed).toBe(false);
     expect(server.server.isRegistered).toBe(true);
+  });
+
+  it('tells of a later leader, which is asked at once; of an earlier one in vain', async () => {
+    const server = await start();
+    const { master, standby } = await registeredWithBoth(5);
+    const host = Buffer.from('10.8.8.8');
+    standby.send(MATOCS_ALCES_LEADER.encode({ epoch: 4, host }));
+    standby.send(MATOCS_ALCES_LEADER.encode({ epoch: 6, host }));
+    await until('the connection to the leader of before closed', () => master.closed);
+    await register(await leader.connection(3000));
+    expect(server.hosts).toContain('10.8.8.8');
+    expect(standby.closed).toBe(false);
   });
 
   it('is left when the master does not name it any more', async () => {

@@ -9,6 +9,7 @@ import {
   encodeFrame,
   FrameReader,
   MATOCS_ALCES_LEAD,
+  MATOCS_ALCES_LEADER,
   MATOCS_MASTER_ACK,
   VERSION,
 } from '@alces/proto';
@@ -224,6 +225,19 @@ describe('the port of a node that follows', () => {
     follower.clock.advance(20);
     expect(known.closed()).toBe(true);
     expect(follower.send(hello, begin, end).closed()).toBe(false);
+  });
+});
+
+describe('a node that follows another leader than before', () => {
+  test('tells servers that are registered, and later ones when they are', () => {
+    const follower = new Follower();
+    const early = follower.send(hello, begin, end);
+    follower.standby.leaderIs(8, '10.0.0.2');
+    const late = follower.send(hello, begin);
+    expect(late.types).not.toContain(MATOCS_ALCES_LEADER.number);
+    late.connection.write(end);
+    follower.clock.advance(20);
+    for (const { types } of [early, late]) expect(types.at(-1)).toBe(MATOCS_ALCES_LEADER.number);
   });
 });
 

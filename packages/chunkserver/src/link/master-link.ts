@@ -27,6 +27,8 @@ const FAST_MS = 30_000;
 const REFUSED_PAUSE_MS = 300;
 /** While attempts are fast, a master that accepts a connection and says nothing in this time is given up. */
 const WORDLESS_MS = 1000;
+/** A new leader that knows this server has told it so by then; others have to be asked. */
+const LEADER_WORD_MS = 50;
 
 /** The first attempt cannot succeed with this configuration: the server must not start. */
 export class MasterUnreachable extends Error {
@@ -37,7 +39,7 @@ export class MasterUnreachable extends Error {
 }
 
 export interface LinkContext
-  extends Omit<SessionContext, 'settings' | 'redirected' | 'following' | 'takesLead' | 'orders'> {
+  extends Omit<SessionContext, 'settings' | 'redirected' | 'following' | 'takesLead' | 'heardOfLeader' | 'orders'> {
   net: Net;
   random: Random;
 }
@@ -70,6 +72,9 @@ export class MasterLink {
   /** The host of the present connection, and the one that accepts connections and says nothing. */
   #host = '';
   #wordlessHost: string | undefined;
+  /** Where the newest leader is, as far as nodes that follow have told. */
+  #leader: { epoch: number; host: string } | undefined;
+  #cancelDoubt: Cancel = () => {};
   /** Which of several hosts is tried next by an attempt of the grid. */
   #turn = 0;
 
@@ -86,13 +91,18 @@ export class MasterLink {
       },
       following: (nodes) => this.#standbys.follow(nodes),
       takesLead: (session, epoch) => this.#takesLead(session, epoch),
+      heardOfLeader: (epoch, host) => this.#heardOfLeader(epoch, host),
       orders: new OrdersUnderWay(),
     };
     this.#standbys = new StandbyLinks(this.#sessionContext, context.net, (session, host) => this.#ended(session, host));
     this.#attempts = new Attempts({
       clock: context.clock,
       net: context.net,
-      target: () => ({ hosts: this.#hosts(), port: this.#settings.masterPort, bindHost: this.#settings.bindHost }),
+      target: () => ({
+        hosts: this.#hosts(this.#leader?.host),
+        port: this.#settings.masterPort,
+        bindHost: this.#settings.bindHost,
+      }),
       isUseless: (address) => this.#isUselessLoopback(address),
       connected: (connection, host) => this.#begin(connection, connection.remoteAddress, host),
     });
@@ -110,8 +120,8 @@ export class MasterLink {
   }
 
   /** The hosts to try; one that has kept silent comes last, alone it is tried all the same. */
-  #hosts(): string[] {
-    const hosts = masterHosts(this.#settings.masterHost);
+  #hosts(leader?: string): string[] {
+    const hosts = [...new Set([...(leader === undefined ? [] : [leader]), ...masterHosts(this.#settings.masterHost)])];
     const others = hosts.filter((host) => host !== this.#wordlessHost);
     return others.length > 0 ? others : hosts;
   }
@@ -141,6 +151,20 @@ export class MasterLink {
     this.#session = session;
     before?.abort();
     return true;
+  }
+
+  /**
+   * A leader in an older epoch than one that others have heard of may hang with its connections open. Nothing is decided by hearsay but
+   * whom to ask: who has the lead shows in the registration.
+   */
+  #heardOfLeader(epoch: number, host: string): void {
+    if (!isIPv4(host) || (this.#leader !== undefined && this.#leader.epoch >= epoch)) return;
+    this.#leader = { epoch, host };
+    this.#cancelDoubt();
+    this.#cancelDoubt = this.#context.clock.timeout(LEADER_WORD_MS, () => {
+      const session = this.#session;
+      if (session !== undefined && session.epoch > 0 && session.epoch < epoch) session.abort();
+    });
   }
 
   /** Makes the first attempt. Rejects with MasterUnreachable when no later one can be expected to do better. */
@@ -201,6 +225,7 @@ export class MasterLink {
   stop(): void {
     this.#stopped = true;
     this.#cancelAttempt();
+    this.#cancelDoubt();
     this.#cancelTick();
     this.#attempts.stop();
     this.#standbys.stop();

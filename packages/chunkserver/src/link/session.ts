@@ -21,6 +21,7 @@ import {
   Limit,
   LoadStatus,
   MATOCS_ALCES_LEAD,
+  MATOCS_ALCES_LEADER,
   MATOCS_ALCES_NODES,
   MATOCS_MASTER_ACK,
   packVersion,
@@ -54,6 +55,8 @@ export interface SessionContext extends OrderContext {
   following(nodes: readonly StandbyNode[]): void;
   /** The node that this session is with followed and leads now; false: a later leader is known. */
   takesLead(session: MasterSession, epoch: number): boolean;
+  /** A node that follows heard that a node on this host leads in this epoch. */
+  heardOfLeader(epoch: number, host: string): void;
   log: { info(message: string): void; warn(message: string): void };
 }
 
@@ -321,6 +324,9 @@ export class MasterSession implements ConnectionHandlers {
       case MATOCS_ALCES_LEAD.number:
         this.#lead(MATOCS_ALCES_LEAD.decode(payload).epoch);
         return;
+      case MATOCS_ALCES_LEADER.number:
+        this.#leaderIs(MATOCS_ALCES_LEADER.decode(payload));
+        return;
       default:
         this.#order(type, payload);
     }
@@ -344,6 +350,11 @@ export class MasterSession implements ConnectionHandlers {
   #lead(epoch: number): void {
     if (this.leads || !this.isRegistered || !this.#context.takesLead(this, epoch)) this.abort();
     else void this.promote(epoch);
+  }
+
+  #leaderIs({ epoch, host }: FieldsOf<typeof MATOCS_ALCES_LEADER>): void {
+    if (this.leads) this.abort();
+    else if (this.isRegistered) this.#context.heardOfLeader(epoch, host.toString('latin1'));
   }
 
   #order(type: number, payload: Buffer): void {

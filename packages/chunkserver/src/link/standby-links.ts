@@ -3,9 +3,11 @@ import { MasterSession, type SessionContext, type StandbyNode } from './session.
 
 /** Connections to the nodes that follow the master: they are told everything, so that any of them can lead at once. */
 
-const CONNECT_MS = 1000;
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 2000;
+/** A SYN to a host that is just coming back may be lost; the next one is sooner than its repetition. */
+const CONNECT_MS = 300;
+const FIRST_RETRY_MS = 50;
+/** A node that has just come back may lead a moment later. */
+const LAST_RETRY_MS = 250;
 
 interface StandbyLink {
   readonly node: StandbyNode;

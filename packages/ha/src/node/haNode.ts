@@ -300,11 +300,14 @@ export class HaNode {
 
   #tick(): void {
     this.#application?.tick();
-    const { leader, role, stalledBy } = this.#required.status();
+    const { leader, role, stalledBy, epoch } = this.#required.status();
+    const { nodes, self } = this.#options.config.replication;
     this.#watchDisk(role === 'Primary' ? stalledBy : undefined);
     if (leader === this.#lastLeader) return;
     this.#lastLeader = leader;
     this.#happened('info', leader === undefined ? 'no leader is heard' : `the leader is ${leader}`);
+    const host = nodes.find(({ id }) => id === leader && id !== self)?.host;
+    if (host !== undefined) this.#standby?.leaderIs(epoch, host);
     // One that led before may still have told others where the VIP is.
     this.#host?.announce();
     this.#host?.changed();

@@ -29,6 +29,15 @@ export const MATOCS_ALCES_LEAD = message({
   fields: { epoch: u64 },
 });
 
+export const MATOCS_ALCES_LEADER = message({
+  number: 0x4143_0005,
+  name: 'MATOCS_ALCES_LEADER',
+  link: 'CS',
+  direction: 'reply',
+  purpose: 'Alces: a node that follows has heard of a leader: its epoch and its host',
+  fields: { epoch: u64, host: bytes8 },
+});
+
 export const CSTOMA_ALCES_SYNCED = message({
   number: 0x4143_0003,
   name: 'CSTOMA_ALCES_SYNCED',

@@ -1,3 +1,4 @@
+import { MATOCS_ALCES_LEADER } from '@alces/proto';
 import type {
   Cancel,
   Clock,
@@ -55,6 +56,8 @@ export interface StandbyChunkservers {
   takeOver(): StandbyHandover;
   /** This node follows again: chunkservers may register. */
   resume(): void;
+  /** Another node leads: chunkservers that are registered here, or will be, are told where. */
+  leaderIs(epoch: number, host: string): void;
   /** For the status: registered servers and the copies they reported. */
   readonly figures: { readonly servers: number; readonly copies: number; readonly memoryBytes: number };
   close(): Promise<void>;
@@ -75,6 +78,8 @@ class Standby implements StandbyChunkservers, LinkOwner {
   private handed: readonly Link[] = [];
   private listener: Listener | undefined;
   private following = true;
+  /** What chunkservers are told about the leader. */
+  private leader: Buffer | undefined;
   /** Copies of all servers, counted a few times a second and at most one frame out of date. */
   private locations = 0;
   private lastCheckMs: number;
@@ -106,8 +111,14 @@ class Standby implements StandbyChunkservers, LinkOwner {
     return this.listener.port;
   }
 
+  leaderIs(epoch: number, host: string): void {
+    this.leader = MATOCS_ALCES_LEADER.encode({ epoch, host: Buffer.from(host) });
+    for (const link of this.links.keys()) if (link.standby?.completeAtMs !== undefined) link.send(this.leader);
+  }
+
   takeOver(): StandbyHandover {
     this.following = false;
+    this.leader = undefined;
     const handed: HandedLink[] = [];
     for (const [link, door] of [...this.links]) {
       if (link.standby?.completeAtMs === undefined) {
@@ -205,6 +216,7 @@ class Standby implements StandbyChunkservers, LinkOwner {
     for (const other of [...this.links.keys()]) {
       if (other !== link && other.standby?.ip === ip && other.standby.port === port) other.close();
     }
+    if (this.leader !== undefined) link.send(this.leader);
     this.options.log.info(`standby: chunkserver ${formatAddress(ip)}:${port} registered, ${locations.count} chunks`);
   }
 
