@@ -8,12 +8,10 @@ export {
   type StandbyOptions,
 } from './chunks/index.ts';
 export { main, masterDaemon } from './main.ts';
-export {
-  type LoadedMetadata,
-  type MasterOptions,
-  MasterStartError,
-  type RunningMaster,
-  serveOn,
-  startMaster,
+export type {
+  LoadedMetadata,
+  MasterOptions,
+  RunningMaster,
 } from './master.ts';
 export type { ImageSaver } from './saving.ts';
+export { MasterStartError, serveOn, startMaster } from './start.ts';

@@ -9,8 +9,9 @@ import {
   runDaemon,
   serveMetrics,
 } from '@alces/runtime';
-import { MasterStartError, type RunningMaster, startMaster } from './master.ts';
+import type { RunningMaster } from './master.ts';
 import { restoreMetadata } from './restore.ts';
+import { MasterStartError, startMaster } from './start.ts';
 
 const OPEN_FILES_LIMIT = 16384;
 

@@ -10,7 +10,8 @@ import {
 import { ipNumber, ipText, isLoopback } from '../net/address.ts';
 import { Attempts } from './attempts.ts';
 import { OrdersUnderWay } from './orders-under-way.ts';
-import { MasterSession, type SessionContext } from './session.ts';
+import { MasterSession } from './session.ts';
+import type { SessionContext } from './session-context.ts';
 import { type LinkSettings, needsReconnect } from './settings.ts';
 import { StandbyLinks } from './standby-links.ts';
 
