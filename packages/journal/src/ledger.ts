@@ -127,6 +127,11 @@ export class RequestLedger {
     if (known.slots.size > MAX_ANSWERS) this.#forgetOldest(known);
   }
 
+  /** What is noted about the lock on a chunk. */
+  ofChunk(chunkId: number): RequestNote | undefined {
+    return this.#chunks.get(chunkId);
+  }
+
   #forgetOldest(known: SessionAnswers): void {
     for (const oldest of known.slots.values()) {
       this.#drop(known, oldest);

@@ -306,6 +306,31 @@ describe('chunks', () => {
     expect((await granted(next, 2, 2)).servers).toHaveLength(2);
   });
 
+  test('a stock mount whose WRITE_CHUNK was not answered does not wait for its own lock either', async () => {
+    const asks = (from: WireClient, msgid: number) => from.send(CLTOMA_FUSE_WRITE_CHUNK, writeFields(msgid));
+    const isGranted = async (from: WireClient, msgid: number) => {
+      const answer = await from.receive(MATOCL_FUSE_WRITE_CHUNK);
+      expect(answer).toMatchObject({ layout: 'data', msgid });
+      return answer as Granted;
+    };
+    asks(client, 2);
+    const { chunkId } = await isGranted(client, 2);
+    // The connection that has the lock waits for it as everybody does: only INFO is answered.
+    asks(client, 3);
+    await client.request(CLTOMA_INFO, {}, MATOCL_INFO);
+    client.end();
+    const next = await WireClient.connect(master.port);
+    clients.push(next);
+    await next.register({ layout: 'reconnect', sessionId, version: VERSION });
+    asks(next, 2);
+    expect((await isGranted(next, 2)).chunkId).toBe(chunkId);
+    const other = await mount();
+    asks(other, 5);
+    await other.request(CLTOMA_INFO, {}, MATOCL_INFO);
+    await next.request(CLTOMA_FUSE_WRITE_CHUNK_END, endFields(chunkId, 4), MATOCL_FUSE_WRITE_CHUNK_END);
+    await isGranted(other, 5);
+  });
+
   test('WRITE_CHUNK_END repeated does not touch the lock of another', async () => {
     const { chunkId } = await granted(client, 2, 2);
     const fields = endFields(chunkId, 3);

@@ -37,6 +37,8 @@ export class Client implements DecodeContext {
   kind: ClientKind = ClientKind.unregistered;
   /** The session that a registered connection is attached to. */
   session: LiveSession | undefined;
+  /** Version of the metadata when the connection was attached to its session: changes from there on may be for it. */
+  attachedAt = 0;
   /** Version the client registered with, 0 before. */
   version = 0;
   /** What GETRANDOM gave out last. */

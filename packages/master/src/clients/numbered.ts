@@ -32,6 +32,9 @@ export interface BegunChunkWork {
   readonly chunkId: number;
 }
 
+/** Slots are numbers of 32 bits. */
+const SLOTS = 2 ** 32;
+
 /** Executes numbered requests once: answers repeated ones with what is recorded, and records the answers of new ones. */
 export class NumberedRequests {
   readonly #core: Core;
@@ -91,6 +94,24 @@ export class NumberedRequests {
     const answer = Buffer.alloc(5, status);
     answer.writeUInt32BE(type, 0);
     this.#note(version, numbered, 0, answer);
+  }
+
+  /** The change just made began work for a request without a number. */
+  beganUnnumbered({ session }: Client, work: BegunChunkWork): void {
+    this.began({ session: session!.id, slot: work.chunkId % SLOTS, request: this.#core.state.metaversion - 1 }, work);
+  }
+
+  /**
+   * A WRITE_CHUNK without a number meets a locked chunk. If an earlier connection of the same session began that lock, the answer was lost
+   * and this is the request again (a mount has one writer per chunk, and ends its write before it asks anew): the lock is undone.
+   */
+  freesOwnLock({ session, attachedAt }: Client, chunkId: number): boolean {
+    const { ledger, chunks } = this.#core;
+    const note = ledger.ofChunk(chunkId);
+    if (note?.session !== session?.id || note === undefined || note.request >= attachedAt) return false;
+    if (chunks.liveCopies(chunkId) > 0) chunks.unlock(chunkId);
+    else this.#undo(note);
+    return true;
   }
 
   /** The change just made began work on a chunk whose end will be the answer. */

@@ -130,6 +130,7 @@ function storeSession(core: Core, parameters: SessionParameters, request: NewSes
 
 function attach(core: Core, client: Client, session: LiveSession): void {
   client.session = session;
+  client.attachedAt = core.state.metaversion;
   core.sessions.attach(session, client);
 }
 

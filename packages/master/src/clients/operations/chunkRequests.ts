@@ -104,6 +104,7 @@ export class ChunkRequests {
         core.commit({ op: 'WRITE', inode, index, opflag, chtime, chunkid: chunkId }, context.now);
         work.chunkId = chunkId;
         if (numbered) this.#requests.numbered.began(numbered, work);
+        else this.#requests.numbered.beganUnnumbered(client, work);
       },
       done: (status) => {
         this.#pending.remove(work);
@@ -111,7 +112,10 @@ export class ChunkRequests {
       },
     });
     const lengthThen = core.state.nodes.length.get(target.row);
-    if (started.kind === 'wait') return { chunkId: target.chunkId, status: started.status };
+    if (started.kind === 'wait') {
+      const isFree = numbered === undefined && this.#requests.numbered.freesOwnLock(client, target.chunkId);
+      return isFree ? this.write(client, request, numbered) : { chunkId: target.chunkId, status: started.status };
+    }
     if (started.kind === 'refused') client.sendStatus(MATOCL_FUSE_WRITE_CHUNK.number, msgid, started.status);
     else if (started.kind === 'pending') this.#pending.add(work);
     else this.#grantUnchanged(context, work, msgid, lengthThen);
