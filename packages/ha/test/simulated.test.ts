@@ -28,4 +28,47 @@ describe('whole nodes in simulated time', () => {
     expect(world.differences()).toEqual([]);
     expect(world.failures).toEqual([]);
   });
+
+  it('what was set aside is in no image of the time in which the state is made anew', async () => {
+    const world = new SimulatedNodes(7);
+    const { members, sim } = world;
+    const [alpha, beta, gamma] = members;
+    await world.prepare();
+    for (const member of members) world.start(member);
+    await world.until('all up', () => members.every(({ node }) => node !== undefined));
+    await world.wait(alpha.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    await world.inStep();
+    const machine = sim.addHost('client', '10.0.0.9');
+    const session = await world.client(machine);
+    const other = sim.addHost('other client', '10.0.0.10');
+    const another = await world.client(other);
+    const work = keepMaking(session);
+    await sim.run(100);
+
+    world.cut(alpha, [beta, gamma], true);
+    const lost = keepMaking(another, 'other');
+    await sim.run(100);
+    world.cut(alpha, [{ host: machine }, { host: other }], true);
+    const before = alpha.node?.state?.version ?? 0;
+    await world.wait(beta.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    await world.until('more changes', () => (beta.node?.state?.version ?? 0) > before + 20);
+
+    alpha.host.disk.faults.slowness = 100;
+    world.cut(alpha, [beta, gamma], false);
+    const said = world.said.length;
+    await world.until('changes set aside', () =>
+      world.said.slice(said).some((line) => line.includes('alpha: changes')),
+    );
+    await expect(world.wait(alpha.node?.save() ?? Promise.reject(new Error('no node')))).rejects.toThrow('set aside');
+    await sim.run(2000);
+    alpha.host.disk.faults.slowness = 1;
+    world.crash(alpha, 100);
+    work.stop();
+    lost.stop();
+    await world.wait(Promise.all([work.ended, lost.ended]));
+    await world.until('alpha is up', () => alpha.node !== undefined);
+    await world.inStep();
+    expect(world.differences()).toEqual([]);
+    expect(world.failures).toEqual([]);
+  });
 });

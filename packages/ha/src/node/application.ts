@@ -44,6 +44,8 @@ export class HaApplication implements Application {
   /** Set right behind the construction of both. */
   node: ReplicationNode | undefined;
   #leading: Leading | undefined;
+  /** The state is about to be replaced: what is in it may have been removed from the journal. */
+  #replacing = false;
   /** The last master is being cleared away; the next one needs its ports. */
   #clearing: Promise<void> = Promise.resolve();
 
@@ -52,7 +54,20 @@ export class HaApplication implements Application {
     this.#held = held;
     const { environment, store, logs, report } = options;
     const { clock } = environment;
-    this.images = new ImageKeeper({ clock, store, logs, report, held: () => this.#held, node: () => this.node });
+    this.images = new ImageKeeper({
+      clock,
+      store,
+      logs,
+      report,
+      held: () => this.#held,
+      node: () => this.node,
+      isCurrent: () => this.isCurrent,
+    });
+  }
+
+  /** The state is the journal's: false from the moment that changes in it are set aside until a state without them is there. */
+  get isCurrent(): boolean {
+    return !this.#replacing && (this.node?.stateIsCurrent ?? true);
   }
 
   get appliedVersion(): number {
@@ -168,10 +183,12 @@ export class HaApplication implements Application {
   }
 
   async #replace(make: () => Promise<Held>): Promise<void> {
+    this.#replacing = true;
     this.images.invalidate();
     await this.images.settled();
     this.#options.logs.restart();
     this.#held = await make();
+    this.#replacing = false;
     this.images.replaced();
   }
 
@@ -187,7 +204,7 @@ export class HaApplication implements Application {
     this.images.invalidate();
     await this.#clearing;
     await this.images.settled();
-    if (this.appliedVersion <= imageable) await this.#options.store.saveAtEnd(this.#held);
+    if (this.isCurrent && this.appliedVersion <= imageable) await this.#options.store.saveAtEnd(this.#held);
     await this.#options.logs.close();
   }
 }

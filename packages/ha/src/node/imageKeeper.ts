@@ -12,6 +12,8 @@ export interface ImageKeeperOptions {
   report: Reporter;
   held(): Held;
   node(): ReplicationNode | undefined;
+  /** False while the state has changes that were removed from the journal. */
+  isCurrent(): boolean;
 }
 
 const POLL_MS = 10;
@@ -54,19 +56,25 @@ export class ImageKeeper implements ImageSaver {
 
   /** The state is that of an image on disk. */
   replaced(): void {
+    this.invalidate();
     this.#version = versionOf(this.#options.held().state);
   }
 
-  /** Resolves when every change in the present state may be in an image: committed, and on this node's disk. */
+  /**
+   * Resolves when every change in the present state may be in an image: committed, and on this node's disk. Rejects when one of them was
+   * set aside: other changes with the same numbers come to be committed then.
+   */
   async imageable(): Promise<void> {
-    const { clock, node, held } = this.#options;
+    const { clock, node, held, isCurrent } = this.#options;
     const version = versionOf(held().state);
     const generation = this.#generation;
-    while ((node()?.imageableVersion ?? version) < version) {
+    for (;;) {
+      if (this.#generation !== generation || !isCurrent())
+        throw new Error('changes in the state were set aside, and it is being made anew');
+      if ((node()?.imageableVersion ?? version) >= version) return;
       await new Promise<void>((resolve) => {
         clock.timeout(POLL_MS, resolve);
       });
-      if (this.#generation !== generation) throw new Error('the state was given up');
     }
   }
 
@@ -77,9 +85,9 @@ export class ImageKeeper implements ImageSaver {
 
   /** To be called now and then. */
   tick(): void {
-    const { clock, held } = this.#options;
+    const { clock, held, isCurrent } = this.#options;
     const nowMs = clock.monotonicMs();
-    if (this.#saving !== undefined || nowMs < this.#notBeforeMs) return;
+    if (this.#saving !== undefined || !isCurrent() || nowMs < this.#notBeforeMs) return;
     const hour = this.#hourNow();
     const grown = versionOf(held().state) - this.#version;
     if (grown === 0 || (hour === this.#hour && grown < IMAGE_EVERY && nowMs < this.#dueMs)) return;
@@ -105,11 +113,12 @@ export class ImageKeeper implements ImageSaver {
   }
 
   async #save(): Promise<StoredImage> {
-    const { clock, store, logs, report, held, node } = this.#options;
+    const { clock, store, logs, report, held, node, isCurrent } = this.#options;
     const beganMs = clock.monotonicMs();
     try {
       const stored = await store.save(held(), () => this.imageable());
       if (stored.emergency) return stored;
+      if (!isCurrent()) throw new Error('changes in it were set aside meanwhile');
       this.#version = stored.metaversion - 1;
       this.lastStore.time = clock.unixSeconds();
       this.lastStore.durationMs = Math.round(clock.monotonicMs() - beganMs);

@@ -202,9 +202,11 @@ export class StateStore {
     const snapshot = takeSnapshot(held.state);
     const answers = held.ledger.encode();
     const { metaversion } = snapshot.state;
+    // Of now: later the journal may name another epoch's changes by the same numbers.
+    const history = this.#options.history();
     try {
       await ready();
-      await this.#saveLedger(metaversion, answers);
+      await this.#saveLedger(metaversion, answers, await history);
       const stored = await storeImage(snapshot.state, {
         clock: environment.clock,
         disk: this.#disk,
@@ -221,8 +223,8 @@ export class StateStore {
     }
   }
 
-  async #saveLedger(metaversion: number, answers: Buffer): Promise<void> {
-    const file = { origin: originOf(await this.#options.history(), metaversion - 1), answers };
+  async #saveLedger(metaversion: number, answers: Buffer, history: readonly EpochRecord[]): Promise<void> {
+    const file = { origin: originOf(history, metaversion - 1), answers };
     await this.#disk.replaceFile(this.#ledgerPath(metaversion), encodeLedgerFile(file));
   }
 
@@ -279,7 +281,7 @@ export class StateStore {
     const check = await checkImage(this.#disk, temporary);
     if (check.result !== 'ok' || check.version !== version + 1)
       throw new Error(`${path} is not an image of changes up to ${version}`);
-    await this.#saveLedger(version + 1, answers);
+    await this.#saveLedger(version + 1, answers, await this.#options.history());
     await noteImageSums(this.#disk, folder, temporary, keptImages());
     await this.#disk.rename(temporary, backup);
     await this.#disk.remove(inFolder(folder, IMAGE_NAME));

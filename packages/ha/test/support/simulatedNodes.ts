@@ -71,6 +71,17 @@ export class SimulatedNodes {
     }, failed);
   }
 
+  /** Cuts a machine off from others, or connects it again. */
+  cut(member: SimulatedNode, others: readonly { host: Host }[], isCut: boolean): void {
+    const { network } = this.sim;
+    for (const { host } of others) {
+      if (isCut) network.cut(member.host, host);
+      else network.heal(member.host, host);
+      if (isCut) network.cut(host, member.host);
+      else network.heal(host, member.host);
+    }
+  }
+
   /** The machine loses its power, and is on again somewhat later. */
   crash(member: SimulatedNode, offMs: number): void {
     member.host.crash('power');
@@ -117,20 +128,22 @@ export class SimulatedNodes {
   }
 
   /** A client on a machine of its own. */
-  client(): Promise<MasterSession> {
-    const host = this.sim.addHost('client', '10.0.0.9');
+  client(host = this.sim.addHost('client', '10.0.0.9')): Promise<MasterSession> {
     const masters = this.members.map((_, index) => `10.0.0.${index + 1}`);
     return this.wait(connectMaster({ masters, info: '[simulated]' }, host.environment()));
   }
 }
 
 /** Makes folders one after the other until told to stop; answers the names of those that were acknowledged. */
-export function keepMaking(session: MasterSession): { readonly made: string[]; stop(): void; ended: Promise<void> } {
+export function keepMaking(
+  session: MasterSession,
+  prefix = 'folder',
+): { readonly made: string[]; stop(): void; ended: Promise<void> } {
   const made: string[] = [];
   let stopped = false;
   const ended = (async () => {
     while (!stopped) {
-      const name = `folder${made.length}`;
+      const name = `${prefix}${made.length}`;
       await ops.mkdir(session, 1, Buffer.from(name), { mode: 0o755, umask: 0, copySgid: false }, CALLER);
       made.push(name);
     }

@@ -27,7 +27,7 @@ export interface Application {
    * disk (0: that of nothing). Entries behind it come by `apply` afterwards.
    */
   rewind(version: number): Promise<void>;
-  /** An image of the present state. Rejects when that is not possible now. */
+  /** An image of the present state. Rejects when that is not possible now; never while the node's `stateIsCurrent` is false. */
   createImage(): Promise<ImageSource>;
   /**
    * Makes the image in a file, of the state behind `version`, the application's own: in memory, and on disk so that it survives the loss of

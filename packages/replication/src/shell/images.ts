@@ -33,6 +33,8 @@ export class ImageServer {
   readonly #options: { clock: Clock; random: Random; create: () => Promise<ImageSource>; send: Send };
   #served: Served | undefined;
   #making: Promise<Served> | undefined;
+  /** Counts the times that the journal took another course. */
+  #generation = 0;
 
   constructor(options: { clock: Clock; random: Random; create: () => Promise<ImageSource>; send: Send }) {
     this.#options = options;
@@ -45,20 +47,41 @@ export class ImageServer {
       this.#served.usedMs = now;
       return this.#served.offer;
     }
-    this.#making ??= this.#make().finally(() => {
-      this.#making = undefined;
-    });
+    this.#making ??= this.#begin();
     return (await this.#making).offer;
   }
 
+  #begin(): Promise<Served> {
+    const making = this.#make().finally(() => {
+      if (this.#making === making) this.#making = undefined;
+    });
+    return making;
+  }
+
   async #make(): Promise<Served> {
+    const generation = this.#generation;
     const source = await this.#options.create();
     const crc = await checksum(source);
+    if (generation !== this.#generation) {
+      await source.close();
+      throw new Error('changes in it were removed from the journal');
+    }
     const image = this.#options.random.u32() + 1;
     const offer = { image, version: source.version, lengthBytes: source.lengthBytes, crc };
-    await this.#served?.source.close();
+    const previous = this.#served;
     this.#served = { offer, source, usedMs: this.#options.clock.monotonicMs() };
-    return this.#served;
+    const served = this.#served;
+    await previous?.source.close();
+    return served;
+  }
+
+  /** The journal takes another course behind some version: what images were made of may not be in it any more. */
+  forget(): void {
+    this.#generation++;
+    const served = this.#served;
+    this.#served = undefined;
+    this.#making = undefined;
+    void served?.source.close();
   }
 
   async serve(peer: NodeId, { image, offset, lengthBytes }: MessageOf<'imageGet'>): Promise<void> {

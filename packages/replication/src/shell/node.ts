@@ -203,6 +203,7 @@ export class ReplicationNode {
         this.#options.application?.freeze(effect.frozen);
         break;
       case 'rewind':
+        this.#server?.forget();
         this.#pump?.rewind(effect.version);
         break;
       case 'makeImage':
@@ -261,6 +262,7 @@ export class ReplicationNode {
     const { application, environment } = this.#options;
     if (application === undefined || this.#pump === undefined) return;
     const path = this.#fetcher.installPath(image);
+    this.#server?.forget();
     await this.#pump.replace(() => (image === 0 ? application.rewind(0) : application.installImage(path, version)));
     if (image !== 0) await environment.disk.remove(path);
   }
@@ -299,6 +301,11 @@ export class ReplicationNode {
   /** An image of the state behind a version up to this one may be kept: the entries in it are committed and on this node's disk. */
   get imageableVersion(): number {
     return Math.min(this.#core.committedVersion, this.#core.storedVersion);
+  }
+
+  /** False while the application's state has entries that were removed from the journal: no image of it may be kept or sent. */
+  get stateIsCurrent(): boolean {
+    return this.#pump?.isCurrent ?? true;
   }
 
   /** Appends the next version. What is appended in one turn of the event loop is written and sent together. */

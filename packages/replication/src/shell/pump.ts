@@ -24,6 +24,7 @@ export class Pump {
   /** Reads and replacements of the state that are under way. */
   #busy = 0;
   #rewindTo: number | undefined;
+  #rewinding = false;
   /** Counts what makes a read that is under way useless. */
   #generation = 0;
 
@@ -33,6 +34,12 @@ export class Pump {
 
   get isLeading(): boolean {
     return this.#leading;
+  }
+
+  /** False while the application's state has entries that were removed from the journal. */
+  get isCurrent(): boolean {
+    if (this.#rewinding) return false;
+    return this.#rewindTo === undefined || this.#options.application.appliedVersion <= this.#rewindTo;
   }
 
   /** Entries up to `version` are committed. */
@@ -83,7 +90,11 @@ export class Pump {
       const version = this.#rewindTo;
       this.#rewindTo = undefined;
       if (application.appliedVersion > version) {
-        this.#background(application.rewind(version));
+        this.#rewinding = true;
+        const rewound = application.rewind(version).then(() => {
+          this.#rewinding = false;
+        });
+        this.#background(rewound);
         return;
       }
     }
