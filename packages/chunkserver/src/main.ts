@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { type DaemonContext, type RunningDaemon, realClock, realNet, realRandom, runDaemon } from '@alces/runtime';
 import { startChunkserver } from './chunkserver.ts';
 import { DISK_PARALLELISM } from './disks/folder.ts';
-import { parseHddConfig } from './disks/hdd-config.ts';
+import { parseHddConfig } from './disks/hddConfig.ts';
 import { tcpStreams } from './net/tcp.ts';
 import { realFiles } from './os/files.ts';
 import type { ProcessUsage } from './statistics.ts';

@@ -18,8 +18,8 @@ import { type ChunkDbEntry, checkChunkDb, encodeChunkDb, openChunkDb, readChunkD
 import { spaceTotals } from '../src/disks/totals.ts';
 import { realFiles } from '../src/os/files.ts';
 import { chunkBlocks, chunkCrcTable, createChunk, deleteChunk, setVersion } from '../src/store/operations.ts';
-import { readBlocks } from '../src/store/read-blocks.ts';
-import { writeBlocks } from '../src/store/write-blocks.ts';
+import { readBlocks } from '../src/store/readBlocks.ts';
+import { writeBlocks } from '../src/store/writeBlocks.ts';
 import { startTestServer, type TestServer, type TestServerOptions, temporaryFolder } from './support/server.ts';
 import { until } from './support/wait.ts';
 

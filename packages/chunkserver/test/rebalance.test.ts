@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Folder, makeFolder } from '../src/disks/folder.ts';
-import { parseHddConfig } from '../src/disks/hdd-config.ts';
+import { parseHddConfig } from '../src/disks/hddConfig.ts';
 import { chooseFolder } from '../src/disks/placement.ts';
 import { planRebalance } from '../src/disks/rebalance.ts';
 import { ManualClock } from './support/clock.ts';

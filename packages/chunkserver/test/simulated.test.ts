@@ -20,7 +20,7 @@ import { type Host, Simulation } from '@alces/sim';
 import { expect, it } from 'vitest';
 import { type Chunkserver, startChunkserver } from '../src/chunkserver.ts';
 import { streamsOver } from '../src/net/stream.ts';
-import { filesOver } from '../src/os/files-over-disk.ts';
+import { filesOver } from '../src/os/filesOverDisk.ts';
 
 /** The whole server in a simulated world: it is killed at any moment, and what was answered must be there afterwards. */
 

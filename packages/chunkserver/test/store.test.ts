@@ -16,8 +16,8 @@ import {
   testChunkForMaster,
   truncateChunk,
 } from '../src/store/operations.ts';
-import { readBlocks } from '../src/store/read-blocks.ts';
-import { withoutZeroEnds, writeBlocks } from '../src/store/write-blocks.ts';
+import { readBlocks } from '../src/store/readBlocks.ts';
+import { withoutZeroEnds, writeBlocks } from '../src/store/writeBlocks.ts';
 import { startTestServer, type TestServer, temporaryFolder } from './support/server.ts';
 import { until } from './support/wait.ts';
 

@@ -14,8 +14,8 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type ChunkFiles, realFiles } from '../src/os/files.ts';
 import { createChunk, deleteChunk, setVersion } from '../src/store/operations.ts';
-import { readBlocks } from '../src/store/read-blocks.ts';
-import { writeBlocks } from '../src/store/write-blocks.ts';
+import { readBlocks } from '../src/store/readBlocks.ts';
+import { writeBlocks } from '../src/store/writeBlocks.ts';
 import { ManualClock } from './support/clock.ts';
 import { TestPeer } from './support/peer.ts';
 import { startTestServer, type TestServer, type TestServerOptions, temporaryFolder } from './support/server.ts';

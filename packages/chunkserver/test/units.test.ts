@@ -4,12 +4,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Charts } from '../src/charts/charts.ts';
 import { chooseChart, SERIES } from '../src/charts/series.ts';
-import { parseHddConfig } from '../src/disks/hdd-config.ts';
+import { parseHddConfig } from '../src/disks/hddConfig.ts';
 import { decodeIdentity, encodeIdentity } from '../src/disks/identity.ts';
 import { folderSpace } from '../src/disks/space.ts';
 import { parseLabels } from '../src/labels.ts';
 import { PacketReader } from '../src/net/packets.ts';
-import { ChunkTable, NONE } from '../src/store/chunk-table.ts';
+import { ChunkTable, NONE } from '../src/store/chunkTable.ts';
 import { systemErrorText } from '../src/store/failures.ts';
 import { chunkFileName, emptyTable, isZero, layoutOfSize, parseChunkFileName } from '../src/store/format.ts';
 

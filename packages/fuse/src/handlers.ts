@@ -1,8 +1,8 @@
 import { IN_HEADER_BYTES, Opcode } from './constants.ts';
 import { BODY, type Handler, type HandlerTable } from './handler.ts';
-import { fileHandlers } from './handlers-files.ts';
-import { nameHandlers } from './handlers-names.ts';
-import { nodeHandlers } from './handlers-nodes.ts';
+import { fileHandlers } from './handlersFiles.ts';
+import { nameHandlers } from './handlersNames.ts';
+import { nodeHandlers } from './handlersNodes.ts';
 import type { Loop } from './loop.ts';
 import type { Request } from './request.ts';
 import { type Block, getU64 } from './words.ts';

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ChannelEnd, Negotiated } from '../src/index.ts';
-import type { MemoryOptions } from './memory-fs.ts';
-import type { Command, ServerSettings } from './memory-server.ts';
+import type { MemoryOptions } from './memoryFs.ts';
+import type { Command, ServerSettings } from './memoryServer.ts';
 
 const DEADLINE_MS = 20_000;
 
@@ -69,7 +69,7 @@ export class Mounted {
   }
 
   #spawn(settings: ServerSettings): Promise<void> {
-    this.child = fork(new URL('./memory-server.ts', import.meta.url), [JSON.stringify(settings)], {
+    this.child = fork(new URL('./memoryServer.ts', import.meta.url), [JSON.stringify(settings)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       execArgv: [],
     });

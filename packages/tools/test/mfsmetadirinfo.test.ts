@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { main } from '../src/mfsmetadirinfo.ts';
 import { humanBytes } from '../src/offline/subtreeReport.ts';
-import { fixturePath, inFolder, run } from './offline-support.ts';
+import { fixturePath, inFolder, run } from './offlineSupport.ts';
 
 function stock(args: readonly string[]): { status: number | null; out: string } {
   const { status, stdout } = spawnSync('mfsmetadirinfo', args, { encoding: 'latin1' });

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { main } from '../src/mfsmetadump.ts';
-import { fixture, fixturePath, inFolder, run } from './offline-support.ts';
+import { fixture, fixturePath, inFolder, run } from './offlineSupport.ts';
 
 const IMAGES = ['image-1/metadata.mfs', 'image-2/metadata.mfs'];
 

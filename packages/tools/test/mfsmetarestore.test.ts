@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { main as dump } from '../src/mfsmetadump.ts';
 import { main } from '../src/mfsmetarestore.ts';
-import { fixture, fixturePath, inFolder, run } from './offline-support.ts';
+import { fixture, fixturePath, inFolder, run } from './offlineSupport.ts';
 
 const IMAGE_1 = fixturePath('image-1/metadata.mfs');
 const CHANGES_2 = fixture('image-2/changelog.0.mfs')

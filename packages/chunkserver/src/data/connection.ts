@@ -12,7 +12,7 @@ import {
 } from '@alces/proto';
 import { type Packet, PacketReader } from '../net/packets.ts';
 import type { Stream, StreamHandlers } from '../net/stream.ts';
-import { answerChunkQuery, isChunkQuery } from './chunk-queries.ts';
+import { answerChunkQuery, isChunkQuery } from './chunkQueries.ts';
 import type { DataContext } from './context.ts';
 import { NOP_FRAME } from './nop.ts';
 import { startRead } from './read.ts';

@@ -2,7 +2,7 @@ import type { Clock } from '@alces/runtime';
 import type { Jobs } from '../jobs.ts';
 import type { Streams } from '../net/stream.ts';
 import type { Store } from '../store/context.ts';
-import type { ConnectionCache } from './connection-cache.ts';
+import type { ConnectionCache } from './connectionCache.ts';
 
 /** What the data service's connections share. */
 export interface DataContext {

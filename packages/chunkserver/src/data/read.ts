@@ -1,6 +1,6 @@
 import { ANTOAN_NOP, BLOCK_SIZE, CHUNK_SIZE, type CLTOCS_READ, crc32, type FieldsOf, Status } from '@alces/proto';
 import type { Packet } from '../net/packets.ts';
-import { readBlocks } from '../store/read-blocks.ts';
+import { readBlocks } from '../store/readBlocks.ts';
 import type { Activity, DataConnection } from './connection.ts';
 import {
   areaPosition,

@@ -1,8 +1,8 @@
 import { CLTOCS_WRITE, type FieldsOf, Status } from '@alces/proto';
 import type { Activity, DataConnection } from './connection.ts';
-import { LastWrite } from './last-write.ts';
-import { MiddleWrite } from './middle-write.ts';
-import { writeStatusFrame } from './write-frames.ts';
+import { LastWrite } from './lastWrite.ts';
+import { MiddleWrite } from './middleWrite.ts';
+import { writeStatusFrame } from './writeFrames.ts';
 
 /** Starts a WRITE (spec 20 §5.3); undefined when it was refused at once. */
 export function startWrite(connection: DataConnection, request: FieldsOf<typeof CLTOCS_WRITE>): Activity | undefined {

@@ -1,5 +1,5 @@
 import type { VolumeInfo } from '../os/files.ts';
-import { NONE } from '../store/chunk-table.ts';
+import { NONE } from '../store/chunkTable.ts';
 import type { Store } from '../store/context.ts';
 import { errorCode, folderFailed } from '../store/failures.ts';
 import { chunkPath, type Folder } from './folder.ts';

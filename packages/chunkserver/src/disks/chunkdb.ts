@@ -1,7 +1,7 @@
 import { BLOCKS_IN_CHUNK } from '@alces/proto';
 import { runInSlices } from '@alces/runtime';
 import type { ChunkFiles } from '../os/files.ts';
-import { UNKNOWN_BLOCKS } from '../store/chunk-table.ts';
+import { UNKNOWN_BLOCKS } from '../store/chunkTable.ts';
 import type { Store } from '../store/context.ts';
 import { errorCode } from '../store/failures.ts';
 import { HEADER_BYTES, OLD_HEADER_BYTES, subfolderName } from '../store/format.ts';

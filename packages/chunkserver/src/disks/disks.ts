@@ -2,9 +2,9 @@ import type { Store } from '../store/context.ts';
 import { errorCode } from '../store/failures.ts';
 import { checkFolder } from './check.ts';
 import { type Folder, makeFolder } from './folder.ts';
-import { type HddLine, parseHddConfig } from './hdd-config.ts';
+import { type HddLine, parseHddConfig } from './hddConfig.ts';
 import { writeMetaId } from './identity.ts';
-import { type ClaimedFolder, claimFolder, rootOf, UnusableFolder } from './open-folder.ts';
+import { type ClaimedFolder, claimFolder, rootOf, UnusableFolder } from './openFolder.ts';
 import { dropIdleChunks, markDamaged, saveFolder, tryRemoveFolder } from './retire.ts';
 import { scanFolder } from './scan.ts';
 

@@ -1,9 +1,9 @@
 import type { FolderLock, VolumeInfo } from '../os/files.ts';
 import { chunkFileName, subfolderName } from '../store/format.ts';
 import { Gate } from '../store/gate.ts';
-import { ErrorRing } from './error-ring.ts';
-import type { HddLine } from './hdd-config.ts';
-import { IoStatistics } from './io-statistics.ts';
+import { ErrorRing } from './errorRing.ts';
+import type { HddLine } from './hddConfig.ts';
+import { IoStatistics } from './ioStatistics.ts';
 import type { FolderSpace } from './space.ts';
 
 export const SUBFOLDERS = 256;

@@ -1,6 +1,6 @@
 import { LoadStatus } from '@alces/proto';
 import type { Cancel } from '@alces/runtime';
-import { NONE } from '../store/chunk-table.ts';
+import { NONE } from '../store/chunkTable.ts';
 import type { Store } from '../store/context.ts';
 import { moveChunk } from '../store/move.ts';
 import { type Folder, isWorking, usage } from './folder.ts';

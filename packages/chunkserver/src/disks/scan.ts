@@ -1,5 +1,5 @@
 import { runInSlices } from '@alces/runtime';
-import { NONE, UNKNOWN_BLOCKS } from '../store/chunk-table.ts';
+import { NONE, UNKNOWN_BLOCKS } from '../store/chunkTable.ts';
 import { folderOf, noteBlocks, type Store } from '../store/context.ts';
 import { errorCode } from '../store/failures.ts';
 import { layoutOfSize, OLD_HEADER_BYTES, parseChunkFileName, subfolderName } from '../store/format.ts';

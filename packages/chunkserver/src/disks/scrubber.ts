@@ -1,6 +1,6 @@
 import { BLOCK_SIZE } from '@alces/proto';
 import type { Cancel } from '@alces/runtime';
-import { NONE, UNKNOWN_BLOCKS } from '../store/chunk-table.ts';
+import { NONE, UNKNOWN_BLOCKS } from '../store/chunkTable.ts';
 import type { Store } from '../store/context.ts';
 import { ChunkFailure, statusOf } from '../store/failures.ts';
 import { testChunk } from '../store/verify.ts';

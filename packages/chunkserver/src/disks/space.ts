@@ -1,6 +1,6 @@
 import { BLOCK_SIZE } from '@alces/proto';
 import type { VolumeInfo } from '../os/files.ts';
-import type { SpaceLimit } from './hdd-config.ts';
+import type { SpaceLimit } from './hddConfig.ts';
 
 /** What a folder reports: the reserve counts as used (spec 30 §2.11). */
 export interface FolderSpace {

@@ -29,7 +29,7 @@ import {
   setVersion,
   truncateChunk,
 } from '../store/operations.ts';
-import type { OrdersUnderWay } from './orders-under-way.ts';
+import type { OrdersUnderWay } from './ordersUnderWay.ts';
 
 /** The master's orders about chunks and their answers (spec 30 §1.15, §1.16). */
 

@@ -27,15 +27,15 @@ import {
   packVersion,
 } from '@alces/proto';
 import type { Connection, ConnectionHandlers } from '@alces/runtime';
-import { answerChunkQuery, isChunkQuery } from '../data/chunk-queries.ts';
+import { answerChunkQuery, isChunkQuery } from '../data/chunkQueries.ts';
 import { NOP_FRAME } from '../data/nop.ts';
 import { spaceTotals } from '../disks/totals.ts';
 import { ipNumber } from '../net/address.ts';
 import { beginFrame, challengeDigest, type Generation } from './begin.ts';
-import { ChunkList } from './chunk-list.ts';
+import { ChunkList } from './chunkList.ts';
 import { carryOut } from './orders.ts';
-import type { ReportQueue } from './report-queue.ts';
-import type { SessionContext, SessionStart } from './session-context.ts';
+import type { ReportQueue } from './reportQueue.ts';
+import type { SessionContext, SessionStart } from './sessionContext.ts';
 
 type Ack = FieldsOf<typeof MATOCS_MASTER_ACK>;
 

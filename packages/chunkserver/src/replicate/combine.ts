@@ -1,6 +1,6 @@
 import { BLOCK_SIZE, crc32, Status } from '@alces/proto';
 import { ChunkFailure } from '../store/failures.ts';
-import type { BlockWrite } from '../store/write-blocks.ts';
+import type { BlockWrite } from '../store/writeBlocks.ts';
 import type { ReceivedBlock } from './source.ts';
 
 const QUARTER = BLOCK_SIZE / 4;

@@ -1,11 +1,11 @@
 import { Status } from '@alces/proto';
 import type { Clock } from '@alces/runtime';
-import { connectOnce } from '../data/next-server.ts';
+import { connectOnce } from '../data/nextServer.ts';
 import type { Streams } from '../net/stream.ts';
 import type { Store } from '../store/context.ts';
 import { ChunkFailure } from '../store/failures.ts';
 import { createChunk, deleteChunk, setVersion } from '../store/operations.ts';
-import { type BlockWrite, writeBlocks } from '../store/write-blocks.ts';
+import { type BlockWrite, writeBlocks } from '../store/writeBlocks.ts';
 import { combineBlock } from './combine.ts';
 import type { ReplicationOrder } from './order.ts';
 import { type ReceivedBlock, SourceConnection } from './source.ts';

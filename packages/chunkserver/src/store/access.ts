@@ -1,7 +1,7 @@
 import { BLOCK_SIZE, Status } from '@alces/proto';
 import { chunkPath, type Folder } from '../disks/folder.ts';
-import type { ActiveChunk } from './active-chunks.ts';
-import { NONE, UNKNOWN_BLOCKS } from './chunk-table.ts';
+import type { ActiveChunk } from './activeChunks.ts';
+import { NONE, UNKNOWN_BLOCKS } from './chunkTable.ts';
 import { folderOf, noteBlocks, type Store } from './context.ts';
 import { ChunkFailure, ContentError, chunkFailed, folderFailed, isShortage, statusOf } from './failures.ts';
 import {

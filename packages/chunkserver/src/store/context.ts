@@ -2,9 +2,9 @@ import type { Clock, Random } from '@alces/runtime';
 import type { Counters } from '../counters.ts';
 import type { Folder } from '../disks/folder.ts';
 import type { ChunkFiles } from '../os/files.ts';
-import type { ActiveChunks } from './active-chunks.ts';
+import type { ActiveChunks } from './activeChunks.ts';
 import type { BufferPool } from './buffers.ts';
-import type { ChunkTable } from './chunk-table.ts';
+import type { ChunkTable } from './chunkTable.ts';
 
 /** The configuration keys of the disks (spec 30 §4.3); replaced as a whole at a reload. */
 export interface StoreSettings {

@@ -1,13 +1,13 @@
 import { BLOCK_SIZE, CRC_ZERO_BLOCK, crc32 } from '@alces/proto';
 import { ensureOpen, headerBytesOf, tableOf, withChunk, writeTable } from './access.ts';
-import type { ActiveChunk } from './active-chunks.ts';
-import { UNKNOWN_BLOCKS } from './chunk-table.ts';
+import type { ActiveChunk } from './activeChunks.ts';
+import { UNKNOWN_BLOCKS } from './chunkTable.ts';
 import { COPY_BLOCKS, folderOf, noteBlocks, type Store } from './context.ts';
 import { ChunkFailure, ContentError, chunkFailed, statusOf } from './failures.ts';
 import { blockPosition, HEADER_BYTES, isZero } from './format.ts';
 import { fileGrewOrShrank } from './membership.ts';
-import { withNewChunk } from './new-chunk.ts';
-import { crcOf } from './read-blocks.ts';
+import { withNewChunk } from './newChunk.ts';
+import { crcOf } from './readBlocks.ts';
 import { changeVersion } from './resize.ts';
 
 /** Reads up to COPY_BLOCKS blocks; an error is the source's. */

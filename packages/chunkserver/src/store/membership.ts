@@ -1,6 +1,6 @@
 import type { Folder } from '../disks/folder.ts';
 import { countNewChunk } from '../disks/placement.ts';
-import { UNKNOWN_BLOCKS } from './chunk-table.ts';
+import { UNKNOWN_BLOCKS } from './chunkTable.ts';
 import { folderOf, noteBlocks, type Store } from './context.ts';
 
 /** Chunks come and go: the table, the counts of the folders and the chunks in use always change together. */

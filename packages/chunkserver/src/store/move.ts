@@ -1,7 +1,7 @@
 import { BLOCK_SIZE } from '@alces/proto';
 import { chunkPath, type Folder } from '../disks/folder.ts';
 import { ensureOpen, pathOf, tableOf, withChunk } from './access.ts';
-import type { ActiveChunk } from './active-chunks.ts';
+import type { ActiveChunk } from './activeChunks.ts';
 import { COPY_BLOCKS, folderOf, type Store } from './context.ts';
 import { readForCopy, writeSparsely } from './copy.ts';
 import { ChunkFailure, errorCode, folderFailed } from './failures.ts';

@@ -6,7 +6,7 @@ import { copyChunk } from './copy.ts';
 import { ChunkFailure, errorCode, folderFailed, statusOf } from './failures.ts';
 import { checksumOfTable } from './format.ts';
 import { dropChunk } from './membership.ts';
-import { withNewChunk } from './new-chunk.ts';
+import { withNewChunk } from './newChunk.ts';
 import { changeVersion, resizeChunk } from './resize.ts';
 import { testChunk } from './verify.ts';
 

@@ -1,12 +1,12 @@
 import { BLOCK_SIZE, CRC_ZERO_BLOCK, crc32, Status } from '@alces/proto';
 import { ensureOpen, headerBytesOf, pathOf, tableOf, writeTable } from './access.ts';
-import type { ActiveChunk } from './active-chunks.ts';
-import { UNKNOWN_BLOCKS } from './chunk-table.ts';
+import type { ActiveChunk } from './activeChunks.ts';
+import { UNKNOWN_BLOCKS } from './chunkTable.ts';
 import { folderOf, noteBlocks, type Store } from './context.ts';
 import { ChunkFailure, ContentError, chunkFailed, statusOf } from './failures.ts';
 import { blockPosition, VERSION_POSITION } from './format.ts';
 import { fileGrewOrShrank } from './membership.ts';
-import { crcOf } from './read-blocks.ts';
+import { crcOf } from './readBlocks.ts';
 
 async function writeVersion(store: Store, chunk: ActiveChunk, version: number): Promise<void> {
   await ensureOpen(store, chunk, false);

@@ -1,8 +1,8 @@
 import { BLOCK_SIZE } from '@alces/proto';
 import { closeChunkFile } from './access.ts';
-import { ActiveChunks } from './active-chunks.ts';
+import { ActiveChunks } from './activeChunks.ts';
 import { BufferPool } from './buffers.ts';
-import { ChunkTable } from './chunk-table.ts';
+import { ChunkTable } from './chunkTable.ts';
 import { COPY_BLOCKS, type Store } from './context.ts';
 
 /** Idle buffers kept: block images, and buffers for copies and tests. */

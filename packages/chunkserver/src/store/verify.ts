@@ -1,10 +1,10 @@
 import { BLOCK_SIZE, crc32, Status } from '@alces/proto';
 import { ensureOpen, tableOf, withChunk } from './access.ts';
-import type { ActiveChunk } from './active-chunks.ts';
+import type { ActiveChunk } from './activeChunks.ts';
 import { COPY_BLOCKS, folderOf, type Store } from './context.ts';
 import { readForCopy } from './copy.ts';
 import { ChunkFailure, ContentError, chunkFailed } from './failures.ts';
-import { crcOf } from './read-blocks.ts';
+import { crcOf } from './readBlocks.ts';
 
 /** Checks blocks just read, in one piece, against the table. Throws ChunkFailure CRC. */
 export function checkBlocks(store: Store, chunk: ActiveChunk, first: number, data: Buffer): void {

@@ -7,13 +7,13 @@ import {
   Status,
 } from '@alces/proto';
 import type { Packet } from '../net/packets.ts';
-import { openForWriting } from '../store/write-blocks.ts';
+import { openForWriting } from '../store/writeBlocks.ts';
 import type { Activity, DataConnection } from './connection.ts';
-import { decodeWriteData, LocalWriter, QUEUE_HIGH_BYTES, QUEUE_LOW_BYTES, type QueuedWrite } from './local-writer.ts';
-import { addressKey, connectToNext, type ServerAddress } from './next-server.ts';
+import { decodeWriteData, LocalWriter, QUEUE_HIGH_BYTES, QUEUE_LOW_BYTES, type QueuedWrite } from './localWriter.ts';
+import { addressKey, connectToNext, type ServerAddress } from './nextServer.ts';
 import { NOP_FRAME } from './nop.ts';
 import type { PeerConnection } from './peer.ts';
-import { finishes, NOP_ECHO_MS, writeStatusFrame, writeStatusFrames } from './write-frames.ts';
+import { finishes, NOP_ECHO_MS, writeStatusFrame, writeStatusFrames } from './writeFrames.ts';
 
 /** One WRITE_DATA that has been forwarded and is not answered yet. */
 interface Outstanding {

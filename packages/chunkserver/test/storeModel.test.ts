@@ -11,8 +11,8 @@ import {
   setVersion,
   truncateChunk,
 } from '../src/store/operations.ts';
-import { readBlocks } from '../src/store/read-blocks.ts';
-import { writeBlocks } from '../src/store/write-blocks.ts';
+import { readBlocks } from '../src/store/readBlocks.ts';
+import { writeBlocks } from '../src/store/writeBlocks.ts';
 import { startTestServer, type TestServer, temporaryFolder } from './support/server.ts';
 import { until } from './support/wait.ts';
 

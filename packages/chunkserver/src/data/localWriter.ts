@@ -1,6 +1,6 @@
 import { BLOCK_SIZE, type CLTOCS_WRITE_DATA, DecodeError, type FieldsOf, Status } from '@alces/proto';
 import type { Packet } from '../net/packets.ts';
-import { type BlockWrite, writeBlocks } from '../store/write-blocks.ts';
+import { type BlockWrite, writeBlocks } from '../store/writeBlocks.ts';
 import type { DataContext } from './context.ts';
 import { WRITE_DATA_HEAD_BYTES } from './frames.ts';
 

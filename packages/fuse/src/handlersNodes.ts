@@ -1,7 +1,7 @@
 import { FSYNC_DATASYNC, GETATTR_FH, IN_HEADER_BYTES, Opcode } from './constants.ts';
 import { putAttrReply, putStatfs } from './encode.ts';
 import { BODY, type HandlerTable } from './handler.ts';
-import { textAt } from './handlers-names.ts';
+import { textAt } from './handlersNames.ts';
 import type { Loop } from './loop.ts';
 import type { Answer } from './operations.ts';
 import type { Request } from './request.ts';

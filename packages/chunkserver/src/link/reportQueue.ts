@@ -5,7 +5,7 @@ import {
   CSTOMA_ERROR_OCCURRED,
   MARKED_FOR_REMOVAL,
 } from '@alces/proto';
-import { NONE } from '../store/chunk-table.ts';
+import { NONE } from '../store/chunkTable.ts';
 import { folderOf, type Store, type StoreReports } from '../store/context.ts';
 
 /** Chunks told in one turn of the event loop, and in one packet; the stock server has up to 24576 in a packet. */

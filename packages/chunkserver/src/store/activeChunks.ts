@@ -1,5 +1,5 @@
 import type { BufferPool } from './buffers.ts';
-import { ChunkLock } from './chunk-lock.ts';
+import { ChunkLock } from './chunkLock.ts';
 
 /** A chunk in use, or used a short while ago. */
 export interface ActiveChunk {

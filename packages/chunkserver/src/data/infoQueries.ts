@@ -21,7 +21,7 @@ import {
 import type { Charts } from '../charts/charts.ts';
 import type { DiskEntry } from '../disks/disks.ts';
 import type { Identity } from '../disks/identity.ts';
-import { diskList, statisticsRecord, summarize } from './disk-list.ts';
+import { diskList, statisticsRecord, summarize } from './diskList.ts';
 
 /** What the queries of monitors are answered from. */
 export interface InfoSources {

@@ -1,8 +1,8 @@
 import { Status } from '@alces/proto';
 import { chunkPath, type Folder } from '../disks/folder.ts';
 import { chooseFolder } from '../disks/placement.ts';
-import type { ActiveChunk } from './active-chunks.ts';
-import { NONE } from './chunk-table.ts';
+import type { ActiveChunk } from './activeChunks.ts';
+import { NONE } from './chunkTable.ts';
 import type { Store } from './context.ts';
 import { ChunkFailure, folderFailed, isShortage, statusOf } from './failures.ts';
 import { emptyTable, encodeChunkStart } from './format.ts';

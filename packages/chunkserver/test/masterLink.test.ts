@@ -34,8 +34,8 @@ import {
 } from '@alces/proto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chunkCrcTable, createChunk } from '../src/store/operations.ts';
-import { readBlocks } from '../src/store/read-blocks.ts';
-import { writeBlocks } from '../src/store/write-blocks.ts';
+import { readBlocks } from '../src/store/readBlocks.ts';
+import { writeBlocks } from '../src/store/writeBlocks.ts';
 import { type MasterSide, TestMaster } from './support/master.ts';
 import { startTestServer, type TestServer, type TestServerOptions, temporaryFolder } from './support/server.ts';
 import { until } from './support/wait.ts';

@@ -1,10 +1,10 @@
 import { ANTOAN_NOP, CLTOCS_WRITE_DATA, CLTOCS_WRITE_FINISH, Status } from '@alces/proto';
 import type { Packet } from '../net/packets.ts';
-import { openForWriting } from '../store/write-blocks.ts';
+import { openForWriting } from '../store/writeBlocks.ts';
 import type { Activity, DataConnection } from './connection.ts';
-import { decodeWriteData, LocalWriter, QUEUE_HIGH_BYTES, QUEUE_LOW_BYTES, type QueuedWrite } from './local-writer.ts';
+import { decodeWriteData, LocalWriter, QUEUE_HIGH_BYTES, QUEUE_LOW_BYTES, type QueuedWrite } from './localWriter.ts';
 import { NOP_FRAME } from './nop.ts';
-import { finishes, NOP_ECHO_MS, SILENCE_MS, writeStatusFrame, writeStatusFrames } from './write-frames.ts';
+import { finishes, NOP_ECHO_MS, SILENCE_MS, writeStatusFrame, writeStatusFrames } from './writeFrames.ts';
 
 /** A WRITE at the last (or only) server of a chain (spec 20 §5.3.3): each packet is answered when it is written. */
 export class LastWrite implements Activity {

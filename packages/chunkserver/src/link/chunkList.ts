@@ -1,6 +1,6 @@
 import { CSTOMA_REGISTER, encodeFrame } from '@alces/proto';
 import type { Store } from '../store/context.ts';
-import { reportedVersion } from './report-queue.ts';
+import { reportedVersion } from './reportQueue.ts';
 
 /** First byte of a part of the list. */
 const PART = 61;

@@ -1,5 +1,5 @@
 import type { StoreReports } from '../store/context.ts';
-import { ReportQueue } from './report-queue.ts';
+import { ReportQueue } from './reportQueue.ts';
 
 /**
  * Tells everybody what happens to the chunks: the master, whose queue fills while there is none, and the nodes that follow it, each of

@@ -1,6 +1,6 @@
 import type { Cancel, Clock, Net } from '@alces/runtime';
 import { MasterSession } from './session.ts';
-import type { SessionContext, StandbyNode } from './session-context.ts';
+import type { SessionContext, StandbyNode } from './sessionContext.ts';
 
 /** Connections to the nodes that follow the master: they are told everything, so that any of them can lead at once. */
 

@@ -37,8 +37,8 @@ import {
 } from '@alces/proto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createChunk, deleteChunk, setVersion } from '../src/store/operations.ts';
-import { readBlocks } from '../src/store/read-blocks.ts';
-import { writeBlocks } from '../src/store/write-blocks.ts';
+import { readBlocks } from '../src/store/readBlocks.ts';
+import { writeBlocks } from '../src/store/writeBlocks.ts';
 import { ManualClock } from './support/clock.ts';
 import { TestPeer } from './support/peer.ts';
 import { startTestServer, type TestServer, temporaryFolder } from './support/server.ts';

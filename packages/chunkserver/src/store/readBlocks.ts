@@ -1,6 +1,6 @@
 import { BLOCK_SIZE, CRC_ZERO_BLOCK, crc32, Status } from '@alces/proto';
 import { countBlocks, ensureOpen, headerBytesOf, tableOf, withChunk } from './access.ts';
-import type { ActiveChunk } from './active-chunks.ts';
+import type { ActiveChunk } from './activeChunks.ts';
 import { folderOf, type Store } from './context.ts';
 import { ContentError, chunkFailed, statusOf } from './failures.ts';
 import { blockPosition } from './format.ts';

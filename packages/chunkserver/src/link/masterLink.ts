@@ -9,11 +9,11 @@ import {
 } from '@alces/runtime';
 import { ipNumber, ipText, isLoopback } from '../net/address.ts';
 import { Attempts } from './attempts.ts';
-import { OrdersUnderWay } from './orders-under-way.ts';
+import { OrdersUnderWay } from './ordersUnderWay.ts';
 import { MasterSession } from './session.ts';
-import type { SessionContext } from './session-context.ts';
+import type { SessionContext } from './sessionContext.ts';
 import { type LinkSettings, needsReconnect } from './settings.ts';
-import { StandbyLinks } from './standby-links.ts';
+import { StandbyLinks } from './standbyLinks.ts';
 
 /** The link to the master: connecting, trying again, following the configuration (spec 30 §1.4). */
 

@@ -1,12 +1,12 @@
 import { BLOCK_SIZE, BLOCKS_IN_CHUNK, CRC_ZERO_BLOCK, crc32, Status } from '@alces/proto';
 import { countBlocks, ensureOpen, headerBytesOf, tableOf, withChunk, writeTable } from './access.ts';
-import type { ActiveChunk } from './active-chunks.ts';
-import { UNKNOWN_BLOCKS } from './chunk-table.ts';
+import type { ActiveChunk } from './activeChunks.ts';
+import { UNKNOWN_BLOCKS } from './chunkTable.ts';
 import { folderOf, noteBlocks, type Store } from './context.ts';
 import { ChunkFailure, ContentError, chunkFailed, folderFailed, isOutOfSpace, statusOf } from './failures.ts';
 import { blockPosition, isZero } from './format.ts';
 import { fileGrewOrShrank } from './membership.ts';
-import { type BlocksDone, crcOf } from './read-blocks.ts';
+import { type BlocksDone, crcOf } from './readBlocks.ts';
 
 /** Data for one block or a part of it. The data must not change until the write is done. */
 export interface BlockWrite {

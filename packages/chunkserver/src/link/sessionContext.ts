@@ -2,7 +2,7 @@ import type { Clock } from '@alces/runtime';
 import type { Identity } from '../disks/identity.ts';
 import type { Generation } from './begin.ts';
 import type { OrderContext } from './orders.ts';
-import type { ReportHub } from './report-hub.ts';
+import type { ReportHub } from './reportHub.ts';
 import type { MasterSession } from './session.ts';
 import type { LinkSettings } from './settings.ts';
 

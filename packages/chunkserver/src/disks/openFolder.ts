@@ -2,7 +2,7 @@ import { isAbsolute, join } from 'node:path';
 import type { ChunkFiles, FolderLock } from '../os/files.ts';
 import { errorCode, systemErrorText } from '../store/failures.ts';
 import type { Folder } from './folder.ts';
-import type { HddLine } from './hdd-config.ts';
+import type { HddLine } from './hddConfig.ts';
 import { readMetaId } from './identity.ts';
 
 /** What must be known to take a folder into use. */

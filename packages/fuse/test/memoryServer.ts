@@ -1,5 +1,5 @@
 import { mountDevice, type ServeOptions, serve, unmountDevice } from '../src/index.ts';
-import { MemoryFs, type MemoryOptions } from './memory-fs.ts';
+import { MemoryFs, type MemoryOptions } from './memoryFs.ts';
 
 /** A process of its own that mounts a `MemoryFs` and does what its parent says over the IPC channel. */
 

@@ -1,7 +1,7 @@
 import type { CSTOCL_HDD_LIST, FieldsOf } from '@alces/proto';
 import type { DiskEntry } from '../disks/disks.ts';
 import type { Folder } from '../disks/folder.ts';
-import { type IoCounters, zeroCounters } from '../disks/io-statistics.ts';
+import { type IoCounters, zeroCounters } from '../disks/ioStatistics.ts';
 
 /** The disk list as monitors see it (spec 70 §4.1). */
 
