@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,8 @@ const NODES = ['alpha', 'beta', 'gamma'];
 /** Every site is measured for that long at a time, and that often, in turn: what else the machine does hits all of them. */
 const SLICE_MS = 1000;
 const ROUNDS = 5;
+/** Unit of processor time in /proc. */
+const MS_PER_TICK = 10;
 const CALLER = { uid: 0, gids: [0] };
 
 /** What is compared: one master with a save mode, or three nodes with a protocol. */
@@ -58,6 +60,8 @@ class Site {
   readonly setup: Setup;
   readonly clientPort: number;
   readonly #daemons: string[][] = [];
+  /** Processes of the daemons, the leader first. */
+  readonly #pids: number[] = [];
   readonly #folder: string;
   readonly #port: number;
 
@@ -93,7 +97,7 @@ class Site {
     if (protocol === undefined) {
       const config = join(this.#writeConfigs('master'), 'mfsmaster.cfg');
       must(program, ['-c', config, 'start']);
-      this.#daemons.push([program, '-c', config, 'stop']);
+      this.#started([program, '-c', config], join(this.#folder, 'master', '.mfsmaster.lock'));
       return;
     }
     const nodes = NODES.map((name, index) => `${name}=127.0.0.1:${this.#port + 3 + index}`).join(', ');
@@ -106,13 +110,27 @@ class Site {
       );
       const config = join(data, 'mfsmetalogger.cfg');
       must(program, ['-c', config, 'start']);
-      this.#daemons.push([program, '-c', config, 'stop']);
+      this.#started([program, '-c', config], join(data, '.mfsha.lock'));
     }
     must(join(BIN, 'mfsha'), ['-c', join(this.#folder, NODES[0], 'mfsha.cfg'), 'promote']);
   }
 
+  #started(command: string[], lock: string): void {
+    this.#daemons.push(command);
+    this.#pids.push(Number(readFileSync(lock, 'latin1')));
+  }
+
   stop(): void {
-    for (const [program, ...args] of this.#daemons) spawnSync(program, args, { stdio: 'ignore' });
+    for (const [program, ...args] of this.#daemons) spawnSync(program, [...args, 'stop'], { stdio: 'ignore' });
+  }
+
+  /** Processor time that the daemons have used: of all, and of the leader alone. */
+  cpuMs(): { all: number; leader: number } {
+    const times = this.#pids.map((pid) => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
+      return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
+    });
+    return { all: times.reduce((sum, time) => sum + time, 0), leader: times[0] };
   }
 }
 
@@ -177,15 +195,30 @@ async function change(client: LoadClient, prefix: string, directories: boolean, 
 
 let prefixes = 0;
 
-/** Changes per second of one slice. */
-async function measure(site: Site, clients: number, directories: boolean): Promise<number> {
+interface Slice {
+  perSecond: number;
+  /** Processor time of a change, microseconds. */
+  allUs: number;
+  leaderUs: number;
+}
+
+async function measure(site: Site, clients: number, directories: boolean): Promise<Slice> {
   const mounts = await Promise.all(Array.from({ length: clients }, () => LoadClient.mount(site.clientPort)));
   try {
+    const before = site.cpuMs();
     const began = performance.now();
     const made = await Promise.all(
       mounts.map((mount) => change(mount, `${prefixes++}`, directories, began + SLICE_MS)),
     );
-    return (made.reduce((sum, count) => sum + count, 0) / (performance.now() - began)) * 1000;
+    const tookMs = performance.now() - began;
+    const after = site.cpuMs();
+    const changes = made.reduce((sum, count) => sum + count, 0);
+    const each = (ms: number) => (ms * 1000) / changes;
+    return {
+      perSecond: (changes / tookMs) * 1000,
+      allUs: each(after.all - before.all),
+      leaderUs: each(after.leader - before.leader),
+    };
   } finally {
     for (const mount of mounts) mount.end();
   }
@@ -194,26 +227,45 @@ async function measure(site: Site, clients: number, directories: boolean): Promi
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1];
 
 function row(name: string, cells: readonly string[]): string {
-  return name.padEnd(24) + cells.map((cell) => cell.padStart(12)).join('');
+  return name.padEnd(30) + cells.map((cell) => cell.padStart(12)).join('');
 }
 
-/** Changes per second of a single master and of three nodes with each protocol, medians, and what C costs. */
+/**
+ * Changes per second of a single master and of three nodes with each protocol, medians; what C costs; and the processor time of the daemons, which
+ * other work on the machine does not touch much.
+ */
 export async function benchReplication(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'alces-bench-'));
   const sites = SETUPS.map((setup, index) => new Site(setup, index, join(folder, String(index))));
   try {
     for (const site of sites) site.start();
-    const lines = [row('changes per second', [...SETUPS.map(({ title }) => title), 'C/A', 'C/B', 'C/single sync'])];
+    const lines = [row('changes per second', [...SETUPS.map(({ title }) => title), 'C/A', 'C/B', 'C/sync'])];
+    const costs = [
+      row(
+        '\nus of processor: all (leader)',
+        SETUPS.map(({ title }) => title),
+      ),
+    ];
     for (const { name, clients, directories } of LOADS) {
-      const figures = sites.map((): number[] => []);
+      const slices = sites.map((): Slice[] => []);
       for (let round = 0; round < ROUNDS; round++)
-        for (const [index, site] of sites.entries()) figures[index].push(await measure(site, clients, directories));
-      const medians = figures.map(median);
-      const of = (title: string) => medians[SETUPS.findIndex((setup) => setup.title === title)];
-      const ratios = ['A', 'B', 'single sync'].map((title) => (of('C') / of(title)).toFixed(2));
-      lines.push(row(name, [...medians.map((value) => Math.round(value).toString()), ...ratios]));
+        for (const [index, site] of sites.entries()) slices[index].push(await measure(site, clients, directories));
+      const of = (index: number, key: keyof Slice) => median(slices[index].map((slice) => slice[key]));
+      const named = (title: string) =>
+        of(
+          SETUPS.findIndex((setup) => setup.title === title),
+          'perSecond',
+        );
+      const ratios = ['A', 'B', 'single sync'].map((title) => (named('C') / named(title)).toFixed(2));
+      lines.push(row(name, [...sites.map((_, index) => of(index, 'perSecond').toFixed(0)), ...ratios]));
+      costs.push(
+        row(
+          name,
+          sites.map((_, index) => `${of(index, 'allUs').toFixed(0)} (${of(index, 'leaderUs').toFixed(0)})`),
+        ),
+      );
     }
-    return lines.join('\n');
+    return [...lines, ...costs].join('\n');
   } finally {
     for (const site of sites) site.stop();
     rmSync(folder, { recursive: true, force: true });
