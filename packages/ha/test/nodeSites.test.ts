@@ -1,15 +1,37 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { checkRequirements } from '../../../test/support/namespace.ts';
 import { until } from '../../../test/support/until.ts';
-import { TestNodes } from './support/trio.ts';
+import { OTHER_ADDRESS, type TestClient, type TestNode, TestNodes } from './support/trio.ts';
 
 let site: TestNodes | undefined;
 
 function sited(names: readonly string[], more = ''): TestNodes {
   site = new TestNodes(names, more);
   return site;
+}
+
+/** Starts a stock master on a copy of a node's folder, which puts together what it finds there. Resolves with a client of it. */
+async function stockMaster({ folder }: TestNode, address: string): Promise<TestClient | undefined> {
+  const copy = `${site?.folder}/stock`;
+  cpSync(folder, copy, { recursive: true });
+  const exports = `EXPORTS_FILENAME = ${copy}/mfsexports.cfg\nTOPOLOGY_FILENAME = ${copy}/mfstopology.cfg\n`;
+  const listen = ['MATOML', 'MATOCS', 'MATOCL'].map((key) => `${key}_LISTEN_HOST = ${address}\n`).join('');
+  const users = 'WORKING_USER = root\nWORKING_GROUP = root\n';
+  writeFileSync(`${copy}/stock.cfg`, `${users}DATA_PATH = ${copy}\n${exports}${listen}`);
+  await site?.namespace.must('/usr/sbin/mfsmaster', '-c', `${copy}/stock.cfg`, '-a', 'start');
+  return site?.clientOf([address]);
 }
 
 afterEach(async () => {
@@ -28,7 +50,7 @@ describe('the first start', () => {
   });
 
   it('takes over the folder of a plain master; the others join by image; what a node leaves a stock master takes', async () => {
-    const { nodes, namespace } = sited(['alpha', 'beta', 'gamma']);
+    const { nodes } = sited(['alpha', 'beta', 'gamma']);
     const [alpha, beta, gamma] = nodes;
     site?.putEmptyImage(alpha);
     renameSync(alpha.file('mfsha.cfg'), alpha.file('aside.cfg'));
@@ -52,14 +74,7 @@ describe('the first start', () => {
     await Promise.all([alpha, gamma].map((node) => node.must('mfsmetalogger', 'stop')));
     await beta.must('mfsmetalogger', 'stop');
     expect(existsSync(beta.file('metadata.mfs'))).toBe(true);
-    const copy = `${site?.folder}/stock`;
-    cpSync(beta.folder, copy, { recursive: true });
-    writeFileSync(
-      `${copy}/stock.cfg`,
-      `WORKING_USER = root\nWORKING_GROUP = root\nDATA_PATH = ${copy}\nEXPORTS_FILENAME = ${copy}/mfsexports.cfg\nTOPOLOGY_FILENAME = ${copy}/mfstopology.cfg\nMATOCL_LISTEN_HOST = 10.90.0.2\n`,
-    );
-    await namespace.must('/usr/sbin/mfsmaster', '-c', `${copy}/stock.cfg`, 'start');
-    const after = await site?.client([beta]);
+    const after = await stockMaster(beta, beta.address);
     expect((await after?.names())?.length).toBe(201);
     after?.end();
   });
@@ -138,6 +153,16 @@ describe('two nodes', () => {
     expect((await beta.status()).splitBrain).toBe(false);
     expect(alpha.journalFiles().some((name) => name.startsWith('discarded.'))).toBe(true);
     second?.end();
+
+    // Nor do the stock files have it: a stock master on them comes to beta's state.
+    const stockFiles = readdirSync(alpha.folder).filter((name) => /^(changelog|metadata)/.test(name));
+    for (const name of stockFiles) expect(readFileSync(alpha.file(name), 'latin1')).not.toMatch(/of.{1,3}alpha/);
+    const set = alpha.journalFiles().find((name) => /^discarded\..*\.mfs$/.test(name));
+    expect(readFileSync(alpha.file('ha', set ?? ''), 'latin1')).toMatch(/of.{1,3}alpha/);
+    await alpha.must('mfsmaster', 'save');
+    const restored = await stockMaster(alpha, OTHER_ADDRESS);
+    expect(await restored?.names()).toEqual(['more of beta', 'of beta']);
+    restored?.end();
 
     // The image that alpha had made of its own changes is not what it begins with.
     await alpha.signal('SIGKILL');

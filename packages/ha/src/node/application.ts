@@ -169,7 +169,17 @@ export class HaApplication implements Application {
   async rewind(version: number): Promise<void> {
     const { store, report } = this.#options;
     await this.#replace(async () => (version > 0 ? await store.newest(version) : undefined) ?? (await store.empty()));
+    // Those with the changes that were set aside are no images of this file system any more.
+    this.images.soon();
     report.info(`went back to the state behind change ${this.appliedVersion}`);
+  }
+
+  /** Discarded changes leave the stock files of this node, too. Never rejects: at the next start it is tried again. */
+  async removed(version: number): Promise<void> {
+    const { logs, store, report } = this.#options;
+    await logs
+      .exclusively(() => store.setAside(version))
+      .catch((error: unknown) => report.error(`stock files may hold changes that were set aside: ${String(error)}`));
   }
 
   createImage(): Promise<ImageSource> {

@@ -183,6 +183,7 @@ export class HaNode {
     const entries = new SegmentLog({ disk, folder: this.#haFolder });
     const { last } = await entries.open();
     await entries.close();
+    await store.setAside(last);
     if (!joined) {
       const known = (await store.foreign(0)) === undefined ? await store.newest(Number.POSITIVE_INFINITY) : undefined;
       return known === undefined ? store.beforeJournal(restore) : { ...known, isNew: false };

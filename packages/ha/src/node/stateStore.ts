@@ -20,6 +20,7 @@ import type { EpochRecord, ImageSource } from '@alces/replication';
 import type { Disk, Environment } from '@alces/runtime';
 import { packImage, unpackImage } from './imageTransfer.ts';
 import { BEFORE_JOURNAL, decodeLedgerFile, encodeLedgerFile, originOf } from './ledgerFile.ts';
+import { setAsideInStockFiles } from './setAside.ts';
 
 /** A state of the file system with the answers that belong to it. */
 export interface Held extends LoadedMetadata {
@@ -291,6 +292,27 @@ export class StateStore {
     ledger.load(answers);
     await this.#removeLedgers();
     return { ...loaded, ledger };
+  }
+
+  /** Takes changes that were removed from the journal, which ends with `last` now, out of the stock files. */
+  setAside(last: number): Promise<void> {
+    const { folder, haFolder, report } = this.#options;
+    const moveImages = (first: number) => this.#moveImages(first, last);
+    return setAsideInStockFiles({ disk: this.#disk, folder, haFolder, report, moveImages });
+  }
+
+  /** Takes images of this node out of DATA_PATH whose changes from `first` on are not in the journal. */
+  async #moveImages(first: number, last: number): Promise<void> {
+    const { folder, haFolder, report, history } = this.#options;
+    for (const image of await this.#images()) {
+      const version = image.metaversion - 1;
+      if (version < first || !(await this.#disk.exists(this.#ledgerPath(image.metaversion)))) continue;
+      if (version <= last && (await this.#loadLedger(image, await history())) !== undefined) continue;
+      const target = `${haFolder}/discarded.image.${image.metaversion}`;
+      await this.#disk.rename(image.path, target);
+      await this.#disk.syncFolder(folder);
+      report.warn(`${image.path} holds changes that were set aside: it is ${target} now`);
+    }
   }
 
   /** Removes what a crash left behind of images for other nodes. */

@@ -106,6 +106,14 @@ export class StockLogs {
     if (file !== undefined) this.#last = this.#last.then(() => closeUnlessStalled(file));
   }
 
+  /** Runs something that changes the files, while none is open; what is written meanwhile comes into a new one. */
+  exclusively(run: () => Promise<void>): Promise<void> {
+    this.restart();
+    const done = this.#last.then(run);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
   /** Resolves when everything is written that the disk takes now. */
   async close(): Promise<void> {
     this.restart();

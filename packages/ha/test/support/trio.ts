@@ -11,6 +11,9 @@ import type { ControlRequest, NodeReport } from '../../src/control/types.ts';
 const BIN = join(import.meta.dirname, '..', '..', '..', '..', 'bin');
 const SECRET = 'long enough for a test of nodes';
 
+/** Of programs that belong to no node. */
+export const OTHER_ADDRESS = '10.90.0.99';
+
 type Daemon = 'mfsmaster' | 'mfsmetalogger';
 
 /** Gone, or waiting for its parent to notice. */
@@ -173,7 +176,7 @@ export class TestNodes {
     this.#names = names;
     this.#more = more;
     const addresses = names.map((_, index) => `10.90.0.${index + 1}`);
-    this.namespace = new Namespace(addresses);
+    this.namespace = new Namespace([...addresses, OTHER_ADDRESS]);
     this.nodes = names.map((name, index) => {
       const id = name.replace('/witness', '');
       return new TestNode(id, addresses[index], join(this.folder, id), this.namespace);
@@ -217,14 +220,14 @@ export class TestNodes {
   }
 
   /** A client that knows all nodes that can lead, or only some. */
-  async client(nodes: readonly TestNode[] = this.nodes): Promise<TestClient> {
+  client(nodes: readonly TestNode[] = this.nodes): Promise<TestClient> {
+    return this.clientOf(nodes.map((node) => node.address));
+  }
+
+  async clientOf(masters: readonly string[]): Promise<TestClient> {
     const child = this.namespace.spawn(
       process.execPath,
-      [
-        '--disable-warning=ExperimentalWarning',
-        join(import.meta.dirname, 'clientProgram.ts'),
-        nodes.map((node) => node.address).join(','),
-      ],
+      ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'clientProgram.ts'), masters.join(',')],
       { stdio: ['pipe', 'pipe', 'inherit'] },
     );
     const client = new TestClient(child);

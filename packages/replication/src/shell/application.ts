@@ -27,6 +27,11 @@ export interface Application {
    * disk (0: that of nothing). Entries behind it come by `apply` afterwards.
    */
   rewind(version: number): Promise<void>;
+  /**
+   * Entries after `version` were removed from the journal's files, and are in a file of discarded ones: copies that are not the journal's
+   * have to go too. Nothing is written to the journal before this resolves.
+   */
+  removed?(version: number): Promise<void>;
   /** An image of the present state. Rejects when that is not possible now; never while the node's `stateIsCurrent` is false. */
   createImage(): Promise<ImageSource>;
   /**

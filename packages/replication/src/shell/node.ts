@@ -100,6 +100,7 @@ export class ReplicationNode {
       epochs: new EpochFile(disk, folder),
       report,
       installImage: (image, version) => this.#install(image, version),
+      removed: async (version) => application?.removed?.(version),
       done: (id) => this.#do((time) => core.stored(id, time)),
     });
     if (application !== undefined) {

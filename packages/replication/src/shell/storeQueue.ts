@@ -14,6 +14,8 @@ export interface StoreQueueOptions {
   epochs: EpochFile;
   /** Puts the fetched image in the place of the application's; durable when it resolves. Called again after a crash in between. */
   installImage(image: number, version: number): Promise<void>;
+  /** Entries were removed from the journal and are in a file of their own; nothing else is stored before this resolves. */
+  removed(version: number): Promise<void>;
   /** The operation of this number, and all before it, are done. */
   done(id: number): void;
   report(level: 'info' | 'warn' | 'error', text: string): void;
@@ -116,7 +118,8 @@ export class StoreQueue {
       case 'append':
         return entries.append(allEntries(batch), operation.sync);
       case 'truncate':
-        return entries.truncate(operation.version, operation.epoch);
+        await entries.truncate(operation.version, operation.epoch);
+        return this.#options.removed(operation.version);
       case 'prune':
         return entries.prune(operation.version);
       case 'state':
