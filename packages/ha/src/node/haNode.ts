@@ -157,7 +157,7 @@ export class HaNode {
     await store.clean();
     const beginning = await this.#firstState(store, epochs);
     const backLogs = () => settings.number('BACK_LOGS', DEFAULT_BACK_LOGS, { min: 5, max: 1000 });
-    const logs = new StockLogs({ environment, folder, backLogs, report, endOfTurn });
+    const logs = new StockLogs({ environment, folder, backLogs, report });
     this.#application = new HaApplication(
       {
         environment,
