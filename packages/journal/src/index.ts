@@ -14,7 +14,7 @@ export { checkImage, type ImageCheck, parseImageFile, writeImageFile } from './i
 export { findDamage, noteImageSums } from './image-sums.ts';
 export { Journal, type JournalFollower, type JournalOptions, type JournalSettings, type SaveMode } from './journal.ts';
 export * from './ledger.ts';
-export type { MasterJournal } from './masterJournal.ts';
+export type { InheritedChanges, MasterJournal } from './masterJournal.ts';
 export { checkHistory, type LoadFromDiskOptions, loadFromDisk, type Recovered, recover } from './recover.ts';
 export {
   checkCoverage,

@@ -212,6 +212,8 @@ export class Master implements RunningMaster {
         changelog1: inFolder(folder, changelogName('changelog', 1)),
       },
       nextVersion: journal.nextVersion,
+      inherited: journal.inherited,
+      imageReady: async () => this.#saver.forMetaloggers?.(),
       keepSeconds: () => this.#core.config.changelogPreserveSeconds,
       alces: { state, changelog: (number) => inFolder(folder, changelogName('changelog', number)) },
       configText: (name) => publicConfigText(this.#core.config.file, name),

@@ -29,6 +29,8 @@ export interface ImageSaver {
   saveNow(): Promise<StoredImage>;
   /** Resolves when nothing is being made. */
   settled(): Promise<void>;
+  /** Resolves when the image in DATA_PATH and change logs 0 and 1 belong together. Absent: they always do. */
+  forMetaloggers?(): Promise<void>;
 }
 
 /**

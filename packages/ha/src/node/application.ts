@@ -15,6 +15,8 @@ export interface HaApplicationOptions {
   store: StateStore;
   logs: StockLogs;
   report: Reporter;
+  /** Whether a journal of which this node leads an epoch can lack something that was acknowledged. */
+  isComplete(): boolean;
   endOfTurn: (run: () => void) => void;
   /** What a master is told, but for its environment. Read anew for each time that the node leads. */
   masterOptions(epoch: number): Omit<MasterOptions, 'environment'>;
@@ -105,8 +107,10 @@ export class HaApplication implements Application {
       node,
       imageable: () => this.images.imageable(),
       committed: (entry) => logs.write('changelog', entry),
+      isComplete: this.#options.isComplete(),
       endOfTurn,
     });
+    this.images.leadsFrom(node.lastVersion);
     const beganMs = environment.clock.monotonicMs();
     const compartment = createCompartment(environment);
     const leading: Leading = { epoch, beganMs, compartment, journal, master: undefined };

@@ -1,4 +1,4 @@
-import type { JournalFollower, MasterJournal } from '@alces/journal';
+import type { InheritedChanges, JournalFollower, MasterJournal } from '@alces/journal';
 import { type Change, LineWriter, writeChange } from '@alces/metadata';
 import type { Entry, ReplicationNode } from '@alces/replication';
 
@@ -8,6 +8,8 @@ export interface HaJournalOptions {
   imageable(): Promise<void>;
   /** Is told each change that became safe, in order. */
   committed(entry: Entry): void;
+  /** Nothing that was ever acknowledged can be missing in this journal. */
+  isComplete: boolean;
   /** Runs a function when the present turn of the event loop is over. */
   endOfTurn: (run: () => void) => void;
 }
@@ -22,8 +24,17 @@ export class HaJournal implements MasterJournal {
   #telling = false;
   #ended = false;
 
+  readonly inherited: InheritedChanges;
+
   constructor(options: HaJournalOptions) {
     this.#options = options;
+    const { node, isComplete } = options;
+    const { lastVersion } = node;
+    this.inherited = {
+      lastVersion,
+      isComplete,
+      from: (version) => node.newestEntries(version)?.filter((entry) => entry.version <= lastVersion),
+    };
   }
 
   get nextVersion(): number {

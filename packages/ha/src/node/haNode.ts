@@ -1,6 +1,6 @@
 import type { Reporter } from '@alces/journal';
 import { chunkSettings, createStandbyChunkservers, type MasterOptions, type StandbyChunkservers } from '@alces/master';
-import { EpochFile, ReplicationNode, SegmentLog } from '@alces/replication';
+import { EpochFile, isPair, ReplicationNode, SegmentLog } from '@alces/replication';
 import type { Cancel, Config, Environment, Logger } from '@alces/runtime';
 import type { HaConfig } from '../config.ts';
 import type { HistoryEvent, NodeReport } from '../control/types.ts';
@@ -165,6 +165,7 @@ export class HaNode {
         logs,
         report,
         endOfTurn,
+        isComplete: () => config.replication.protocol === 'C' && !isPair(config.replication),
         masterOptions: (epoch) => this.#masterOptions(epoch),
         serving: (epoch, tookMs) => this.#serving(epoch, tookMs),
         notServing: (reason) => this.#notServing(reason),

@@ -32,6 +32,10 @@ export class ImageKeeper implements ImageSaver {
   readonly lastStore = { time: 0, durationMs: 0, status: 0 };
   /** The last change in the newest image. */
   #version: number;
+  /** The last change in `metadata.mfs.back`, if this node has written that since its start. */
+  #backVersion = -1;
+  /** What stock change logs of this time as leader begin behind. */
+  #leadsFrom = 0;
   #hour: number;
   #notBeforeMs = Number.NEGATIVE_INFINITY;
   #dueMs = Number.POSITIVE_INFINITY;
@@ -83,6 +87,16 @@ export class ImageKeeper implements ImageSaver {
     this.#dueMs = this.#options.clock.monotonicMs() + SOON_MS;
   }
 
+  /** The node leads: its stock change logs begin behind this version. */
+  leadsFrom(version: number): void {
+    this.#leadsFrom = version;
+  }
+
+  /** Resolves when the image that stock metaloggers download and the change logs that they get beside it have no gap between them. */
+  async forMetaloggers(): Promise<void> {
+    if (this.#backVersion < this.#leadsFrom) await this.saveNow();
+  }
+
   /** To be called now and then. */
   tick(): void {
     const { clock, held, isCurrent } = this.#options;
@@ -120,6 +134,7 @@ export class ImageKeeper implements ImageSaver {
       if (stored.emergency) return stored;
       if (!isCurrent()) throw new Error('changes in it were set aside meanwhile');
       this.#version = stored.metaversion - 1;
+      this.#backVersion = this.#version;
       this.lastStore.time = clock.unixSeconds();
       this.lastStore.durationMs = Math.round(clock.monotonicMs() - beganMs);
       logs.rotate();

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,8 +11,26 @@ import type { ControlRequest, NodeReport } from '../../src/control/types.ts';
 const BIN = join(import.meta.dirname, '..', '..', '..', '..', 'bin');
 const SECRET = 'long enough for a test of nodes';
 
+/** Runs a stock master on what is in a folder, which puts together what it finds there, and answers the names in its root. */
+export async function restoredNames(site: TestNodes, folder: string): Promise<string[]> {
+  const copy = mkdtempSync(join(site.folder, 'stock-'));
+  cpSync(folder, copy, { recursive: true });
+  writeFileSync(join(copy, 'exports'), '* / rw,alldirs,maproot=0:0\n');
+  const files = `DATA_PATH = ${copy}\nEXPORTS_FILENAME = ${copy}/exports\nTOPOLOGY_FILENAME = ${copy}/topology\n`;
+  const listen = ['MATOML', 'MATOCS', 'MATOCL'].map((key) => `${key}_LISTEN_HOST = ${OTHER_ADDRESS}\n`).join('');
+  writeFileSync(join(copy, 'stock.cfg'), `WORKING_USER = root\nWORKING_GROUP = root\n${files}${listen}`);
+  await site.namespace.must('/usr/sbin/mfsmaster', '-c', join(copy, 'stock.cfg'), '-a', 'start');
+  const client = await site.clientOf([OTHER_ADDRESS]);
+  const names = await client.names();
+  client.end();
+  await site.namespace.must('/usr/sbin/mfsmaster', '-c', join(copy, 'stock.cfg'), 'kill');
+  return names;
+}
+
 /** Of programs that belong to no node. */
-export const OTHER_ADDRESS = '10.90.0.99';
+const OTHER_ADDRESS = '10.90.0.99';
+/** What a VIP would be: programs of whoever leads listen there. */
+export const SHARED_ADDRESS = '10.90.0.100';
 
 type Daemon = 'mfsmaster' | 'mfsmetalogger';
 
@@ -170,13 +188,18 @@ export class TestNodes {
   readonly nodes: TestNode[];
   readonly #names: readonly string[];
   readonly #more: string;
+  readonly #shared: string | undefined;
 
-  /** `names`: `watch/witness` is a witness. `more`: lines for each mfsha.cfg. */
-  constructor(names: readonly string[], more = '') {
+  /**
+   * `names`: `watch/witness` is a witness. `more`: lines for each mfsha.cfg. `shared`: the address at which whoever leads listens, as stock
+   * programs meet it behind a VIP.
+   */
+  constructor(names: readonly string[], more = '', shared?: string) {
     this.#names = names;
     this.#more = more;
+    this.#shared = shared;
     const addresses = names.map((_, index) => `10.90.0.${index + 1}`);
-    this.namespace = new Namespace([...addresses, OTHER_ADDRESS]);
+    this.namespace = new Namespace([...addresses, OTHER_ADDRESS, SHARED_ADDRESS]);
     this.nodes = names.map((name, index) => {
       const id = name.replace('/witness', '');
       return new TestNode(id, addresses[index], join(this.folder, id), this.namespace);
@@ -190,7 +213,9 @@ export class TestNodes {
     const nodes = this.#names.map((text, index) => `${text.replace('/', `=10.90.0.${index + 1}/`)}`);
     const list = nodes.map((text, index) => (text.includes('=') ? text : `${text}=10.90.0.${index + 1}`)).join(', ');
     const common = `WORKING_USER = root\nWORKING_GROUP = root\nNICE_LEVEL = 0\nDISABLE_OOM_KILLER = 0\nDATA_PATH = ${folder}\nLOG_FILE = ${folder}/log\n`;
-    const listen = ['MATOML', 'MATOCS', 'MATOCL'].map((key) => `${key}_LISTEN_HOST = ${address}\n`).join('');
+    const listen = ['MATOML', 'MATOCS', 'MATOCL']
+      .map((key) => `${key}_LISTEN_HOST = ${this.#shared ?? address}\n`)
+      .join('');
     const write = (file: string, text: string, mode = 0o644) => writeFileSync(node.file(file), text, { mode });
     write('secret', SECRET, 0o600);
     write('mfsexports.cfg', '* / rw,alldirs,admin,maproot=0:0\n* . rw\n');

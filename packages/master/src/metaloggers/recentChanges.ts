@@ -51,6 +51,27 @@ export class RecentChanges {
     if (keepSeconds === 0) this.#oldestOffered = version + 1;
   }
 
+  /** Puts changes in front of the first one that is here; they are the ones right before it. */
+  prepend(changes: readonly { version: number; data: Buffer }[], nowSeconds: number): void {
+    for (let end = changes.length; end > 0; end -= CHANGES_PER_BLOCK) {
+      const some = changes.slice(Math.max(0, end - CHANGES_PER_BLOCK), end);
+      const block = newBlock(some[0]!.version, nowSeconds);
+      for (const { version, data } of some) {
+        block.offsets.push(block.lengthBytes);
+        this.#appendTo(block, MATOAN_METACHANGES_LOG.encode({ layout: 'change', metaVersion: version, text: data }));
+      }
+      block.next = this.#first;
+      this.#first = block;
+      this.#oldestOffered = block.firstVersion;
+    }
+  }
+
+  /** The last version before a place in the stream. */
+  versionBefore({ block, offset }: StreamPosition): number {
+    const following = block.offsets.findIndex((start) => start >= offset);
+    return block.firstVersion + (following < 0 ? block.offsets.length : following) - 1;
+  }
+
   /** Marks the place at which the master rotated its changelog. */
   markRotation(): void {
     this.#append(ROTATE);
@@ -63,6 +84,11 @@ export class RecentChanges {
     let block = this.#first;
     while (block.next && block.next.firstVersion <= version) block = block.next;
     return { block, offset: block.offsets[version - block.firstVersion]! };
+  }
+
+  /** Whether the first change that is here is this one. */
+  offersFrom(version: number): boolean {
+    return this.#first.firstVersion === version && this.#oldestOffered === version;
   }
 
   /** The place behind the last change. */
@@ -91,7 +117,10 @@ export class RecentChanges {
   }
 
   #append(frame: Buffer): void {
-    const block = this.#last;
+    this.#appendTo(this.#last, frame);
+  }
+
+  #appendTo(block: ChangeBlock, frame: Buffer): void {
     if (block.lengthBytes + frame.length > block.bytes.length) {
       const grown = Buffer.allocUnsafeSlow(Math.max(2 * block.bytes.length, block.lengthBytes + frame.length));
       block.bytes.copy(grown, 0, 0, block.lengthBytes);

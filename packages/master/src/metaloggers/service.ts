@@ -1,3 +1,4 @@
+import type { InheritedChanges } from '@alces/journal';
 import type { State } from '@alces/metadata';
 import {
   ALCES_MSGID,
@@ -18,11 +19,13 @@ import {
   ANTOMA_DOWNLOAD_START,
   ANTOMA_REGISTER,
   DecodeError,
+  DownloadFile,
   type FieldsOf,
   type Frame,
   FrameReader,
   FrameTooLong,
   Limit,
+  MATOAN_METACHANGES_LOG,
   VERSION,
   VERSION_STRING,
 } from '@alces/proto';
@@ -40,6 +43,8 @@ const STALL_MS = 1_000;
 /** Changes wait in memory, not in the socket, while more than this is unsent. */
 const SEND_AHEAD_BYTES = 4 << 20;
 
+const MOST_TOLD = 1000;
+
 const NOP = Buffer.alloc(8);
 
 export interface MetaloggerServiceOptions {
@@ -49,6 +54,10 @@ export interface MetaloggerServiceOptions {
   paths: DownloadPaths;
   /** Number of the next change. */
   nextVersion: number;
+  /** What masters before this one wrote to the same journal. */
+  inherited?: InheritedChanges | undefined;
+  /** Resolves when the image and the change logs that may be downloaded belong together. */
+  imageReady?(): Promise<void>;
   /** CHANGELOG_PRESERVE_SECONDS. */
   keepSeconds(): number;
   /** Text of an option in mfsmaster.cfg, '' when it is absent or secret. */
@@ -98,6 +107,8 @@ export class MetaloggerService {
   readonly #cancelTick: Cancel;
   readonly #handlers = this.#makeHandlers();
   readonly #digests: Digests | undefined;
+  /** By address: the last version that was sent to a metalogger whose connection is gone. */
+  readonly #told = new Map<number, number>();
   #lastTickMs: number;
 
   constructor(options: MetaloggerServiceOptions) {
@@ -177,6 +188,7 @@ export class MetaloggerService {
     if (peer.closed) return;
     peer.closed = true;
     this.#peers.delete(peer);
+    this.#noteTold(peer);
     const kind = peer.version === 0 ? 'UNKNOWN' : 'METALOGGER';
     this.#options.log.info(`connection with ${kind}(${formatAddress(peer.ip)}) has been closed`);
     if (!peer.busy) this.#closeFiles(peer);
@@ -228,7 +240,10 @@ export class MetaloggerService {
         ANTOMA_DOWNLOAD_START.number,
         (peer, payload) => {
           const { file } = ANTOMA_DOWNLOAD_START.decode(payload);
-          this.#answerLater(peer, () => peer.download.start(file));
+          this.#answerLater(peer, async () => {
+            if (file === DownloadFile.METADATA) await this.#options.imageReady?.();
+            return peer.download.start(file);
+          });
         },
       ],
       [
@@ -341,9 +356,34 @@ export class MetaloggerService {
     peer.timeoutMs = 1000 * Math.max(SMALLEST_TIMEOUT_SECONDS, request.timeout);
     // A version of 0 does not register, so nothing is sent.
     if (peer.version === 0) return;
-    const wanted = request.layout === 'fromVersion' ? this.#changes.positionOf(request.metaVersion) : undefined;
-    peer.position = wanted ?? this.#changes.end();
+    peer.position = this.#changes.end();
+    if (request.layout === 'fromVersion') this.#resume(peer, request.metaVersion);
     this.#pump(peer);
+  }
+
+  /** Goes on behind what a metalogger has, if that is known to be of this history. */
+  #resume(peer: Peer, version: number): void {
+    const { inherited, clock } = this.#options;
+    const fromHere = (this.#told.get(peer.ip) ?? 0) >= version - 1;
+    if (inherited && !fromHere && (!inherited.isComplete || version > inherited.lastVersion + 1)) {
+      // What it has last, it has from somebody whose changes may be lost: a version that does not follow makes it download anew.
+      const text = Buffer.from(`${clock.unixSeconds()}|SESDEL(0)`);
+      this.#send(peer, MATOAN_METACHANGES_LOG.encode({ layout: 'change', metaVersion: version - 1, text }));
+      return;
+    }
+    if (inherited && version <= inherited.lastVersion && !this.#changes.positionOf(version)) {
+      const earlier = this.#changes.offersFrom(inherited.lastVersion + 1) ? inherited.from(version) : undefined;
+      if (earlier && this.#options.keepSeconds() > 0) this.#changes.prepend(earlier, clock.unixSeconds());
+    }
+    const wanted = this.#changes.positionOf(version);
+    if (wanted) peer.position = wanted;
+  }
+
+  #noteTold(peer: Peer): void {
+    if (!peer.position) return;
+    if (this.#told.size >= MOST_TOLD) this.#told.clear();
+    const version = this.#changes.versionBefore(peer.position);
+    this.#told.set(peer.ip, Math.max(this.#told.get(peer.ip) ?? 0, version));
   }
 
   /** Sends changes until the peer has all or enough is on the way to it. */

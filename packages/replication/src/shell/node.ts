@@ -320,6 +320,18 @@ export class ReplicationNode {
     });
   }
 
+  /** The newest entries, from a version on; undefined: some are not in memory. */
+  newestEntries(from: number): Entry[] | undefined {
+    const core = this.#core;
+    const entries: Entry[] = [];
+    for (let version = from; version <= core.lastVersion; version++) {
+      const entry = core.entry(version);
+      if (entry === undefined) return undefined;
+      entries.push(entry);
+    }
+    return entries;
+  }
+
   /** Puts a note on an entry that was appended in this turn of the event loop. */
   annotate(version: number, note: Buffer): void {
     this.#core.annotate(version, note);
