@@ -91,6 +91,26 @@ async function feed<R>(file: DiskFile, parser: (input: ImageInput) => Resumable<
   return step.value;
 }
 
+async function writePieces(file: DiskFile, serializer: Generator<ImagePiece, SavedImage, void>): Promise<SavedImage> {
+  /** The one piece that is being written while the next is made. */
+  let writing: Promise<unknown> = Promise.resolve();
+  try {
+    let step = serializer.next();
+    for (; step.done !== true; step = serializer.next()) {
+      await writing;
+      const { position, data } = step.value;
+      // An empty piece only gives others their turn, which any operation of the disk does.
+      writing = data.length === 0 ? file.size() : file.write(position, [data]);
+    }
+    await writing;
+    await file.datasync();
+    return step.value;
+  } catch (error) {
+    await writing.catch(() => undefined);
+    throw error;
+  }
+}
+
 /** Writes an image and syncs it. Between pieces other work goes on; what is serialized must not change meanwhile. */
 export async function writeImageFile(
   disk: Disk,
@@ -99,15 +119,7 @@ export async function writeImageFile(
 ): Promise<SavedImage> {
   const file = await disk.open(path, 'create');
   try {
-    let step = serializer.next();
-    for (; step.done !== true; step = serializer.next()) {
-      const { position, data } = step.value;
-      // An empty piece only gives others their turn, which any operation of the disk does.
-      if (data.length === 0) await file.size();
-      else await file.write(position, [data]);
-    }
-    await file.datasync();
-    return step.value;
+    return await writePieces(file, serializer);
   } finally {
     await file.close();
   }

@@ -101,15 +101,21 @@ class Replay {
         version = until + 1;
       }
     } finally {
-      for (const source of this.#active) await source.close();
+      for (const source of this.#active) await this.#close(source);
     }
+  }
+
+  #close(source: LineSource): Promise<void> {
+    const { used } = this.result;
+    if (source.used > 0) used.set(source.name, (used.get(source.name) ?? 0) + source.used);
+    return source.close();
   }
 
   /** Opens the runs that hold `version`, closes those that are behind. */
   async #activate(version: number): Promise<void> {
     const finished = this.#active.filter((source) => source.run.last < version);
     this.#active = this.#active.filter((source) => source.run.last >= version);
-    for (const source of finished) await source.close();
+    for (const source of finished) await this.#close(source);
     while (this.#waiting.length > 0 && this.#waiting[0].first <= version) {
       const run = this.#waiting.shift()!;
       if (run.last >= version) this.#active.push(await LineSource.open(this.#options.disk, run, version));
@@ -117,31 +123,39 @@ class Replay {
   }
 
   async #applyRange(from: number, until: number): Promise<void> {
-    const active = this.#active;
-    for (let version = from; version <= until; version++) {
-      for (const source of active) {
+    for (let version = this.#applyWhole(from, until); version <= until; version = this.#applyWhole(version, until)) {
+      for (const source of this.#active) {
         while (!source.locate()) await source.fill();
       }
-      this.#applyLine(version, active);
-      for (const source of active) source.advance();
-      if (version % PROGRESS_VERSIONS === 0) this.#options.progress?.(version, this.#first, this.#last);
     }
   }
 
-  #applyLine(version: number, active: LineSource[]): void {
-    const source = active.length === 1 ? active[0] : this.#choose(version, active);
-    const name = nameOf(source.run.path);
+  /** Applies lines as long as all sources have theirs in memory. Returns the next version. */
+  #applyWhole(from: number, until: number): number {
+    const active = this.#active;
+    const only = active.length === 1 ? active[0] : undefined;
+    for (let version = from; version <= until; version++) {
+      if (only === undefined ? !active.every((source) => source.locate()) : !only.locate()) return version;
+      this.#applyLine(version, only ?? this.#choose(version, active));
+      if (only !== undefined) only.advance();
+      else for (const source of active) source.advance();
+      if (version % PROGRESS_VERSIONS === 0) this.#options.progress?.(version, this.#first, this.#last);
+    }
+    return until + 1;
+  }
+
+  #applyLine(version: number, source: LineSource): void {
     const change = this.#parse(source, version);
-    this.#options.line?.(name, version, source.text());
-    const { state, mode } = this.#options;
+    const { state, mode, line } = this.#options;
+    line?.(source.name, version, source.text());
     const status = apply(state, change.timestamp, change.operation, mode ?? 'replay');
     if (status !== Status.OK) {
       const text = source.text();
-      throw new ReplayError(`${name}:${version}: operation (${text}) error: ${status} (${statusText(status)})`);
+      throw new ReplayError(`${source.name}:${version}: operation (${text}) error: ${status} (${statusText(status)})`);
     }
-    if (state.metaversion !== version + 1) throw new ReplayError(`${name}:${version}: version mismatch`);
+    if (state.metaversion !== version + 1) throw new ReplayError(`${source.name}:${version}: version mismatch`);
     this.result.applied++;
-    this.result.used.set(name, (this.result.used.get(name) ?? 0) + 1);
+    source.used++;
   }
 
   #parse(source: LineSource, version: number): NumberedChange {
@@ -149,7 +163,7 @@ class Replay {
       return parseChangelogLine(source.bytes, source.start, source.end);
     } catch (error) {
       if (!(error instanceof ChangelogError)) throw error;
-      throw new ReplayError(`${nameOf(source.run.path)}:${version}: ${error.message}`);
+      throw new ReplayError(`${source.name}:${version}: ${error.message}`);
     }
   }
 
@@ -164,7 +178,7 @@ class Replay {
     if (readable.length <= 1) return readable[0] ?? distinct[0];
     const [a, b] = readable;
     throw new ReplayError(
-      `contradiction: change ${version} is (${a.text()}) in ${nameOf(a.run.path)} and (${b.text()}) in ${nameOf(b.run.path)}` +
+      `contradiction: change ${version} is (${a.text()}) in ${a.name} and (${b.text()}) in ${b.name}` +
         ' - leave out the files that do not belong to this file system or come from a discarded history',
     );
   }

@@ -1,5 +1,6 @@
 import type { Disk, DiskFile } from '@alces/runtime';
 import { openChangelog } from './compressed.ts';
+import { lineEnd } from './line-source.ts';
 import { type LineSums, sumOfLine } from './line-sums.ts';
 import { findTornTail, type TornTail } from './segment.ts';
 
@@ -146,7 +147,8 @@ class Scanner {
   /** Takes the whole lines of a block into the result. Returns how many bytes they are. */
   #scan(bytes: Buffer): number {
     let start = 0;
-    for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, start)) {
+    const { length } = bytes;
+    for (let end = lineEnd(bytes, 0, length); end >= 0; end = lineEnd(bytes, start, length)) {
       const tooLong = end - start + this.#droppedBytes > LONGEST_LINE_BYTES;
       const version = tooLong ? 0 : this.#checkedVersion(bytes, start, end);
       this.#line(version, this.#position + start, this.#position + end + 1);
@@ -164,7 +166,7 @@ class Scanner {
 
   #line(version: number, start: number, end: number): void {
     const { path, runs, badLines } = this.#result;
-    const run = runs.at(-1);
+    const run = runs[runs.length - 1];
     if (version === 0) {
       badLines.push({ path, position: start - this.#droppedBytes, after: run?.last ?? 0 });
     } else if (run !== undefined && version === run.last + 1 && start === run.end) {

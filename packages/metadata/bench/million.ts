@@ -27,7 +27,15 @@ function residentBytes(): number {
 function load(files: number): State {
   const state = createState();
   initializeNewFilesystem(state, NOW);
-  const node = { ...emptyLoadedNode(), sclass: 2, mode: 0o644, atime: NOW, mtime: NOW, ctime: NOW, trashtime: 24 };
+  const node = {
+    ...emptyLoadedNode(),
+    classId: 2,
+    mode: 0o644,
+    atime: NOW,
+    mtime: NOW,
+    ctime: NOW,
+    trashTimeHours: 24,
+  };
   const root = state.nodes.find(1);
   let id = 2n ** 62n;
   let directory = 0;
@@ -40,7 +48,7 @@ function load(files: number): State {
     state.chunks.insert(i + 1, 1, 0, 0);
     node.inode = inode;
     node.type = TYPE_FILE;
-    node.length = 1000;
+    node.lengthBytes = 1000;
     node.slots = 1;
     node.chunks = [i + 1];
     loadEdge(state, directory, loadNode(state, node), id++, Buffer.from(`file-number-${i}.dat`));

@@ -12,12 +12,12 @@ import {
 import { sustainedList, trashList } from './tables/edges.ts';
 import { recomputeSums } from './tree/sums.ts';
 
-/** A node as the image stores it. One record may be filled again and again. */
-export interface LoadedNode {
+/** What an image stores of every node. */
+export interface NodeHead {
   inode: number;
-  /** 1..9. */
+  /** 1 file, 2 directory, 3 symlink, 4 fifo, 5 block device, 6 character device, 7 socket, 8 trash, 9 sustained. */
   type: number;
-  sclass: number;
+  classId: number;
   eattr: number;
   winattr: number;
   mode: number;
@@ -26,12 +26,15 @@ export interface LoadedNode {
   atime: number;
   mtime: number;
   ctime: number;
-  /** Hours. */
-  trashtime: number;
+  trashTimeHours: number;
+}
+
+/** A node as the image stores it. One record may be filled again and again. */
+export interface LoadedNode extends NodeHead {
   /** Devices. */
   rdev: number;
   /** Files: length in bytes. */
-  length: number;
+  lengthBytes: number;
   /** Symlinks: target, copied. */
   path: Uint8Array;
   /** Files: number of entries to take from `chunks`. */
@@ -44,7 +47,7 @@ export function emptyLoadedNode(): LoadedNode {
   return {
     inode: 0,
     type: 0,
-    sclass: 0,
+    classId: 0,
     eattr: 0,
     winattr: 0,
     mode: 0,
@@ -53,13 +56,44 @@ export function emptyLoadedNode(): LoadedNode {
     atime: 0,
     mtime: 0,
     ctime: 0,
-    trashtime: 0,
+    trashTimeHours: 0,
     rdev: 0,
-    length: 0,
+    lengthBytes: 0,
     path: new Uint8Array(0),
     slots: 0,
     chunks: [],
   };
+}
+
+/**
+ * Inserts a node of an image, without what only its type has (but for the row of a directory), and returns its row; 0 if the inode
+ * exists already.
+ */
+export function loadNodeHead(state: State, node: NodeHead): number {
+  const { nodes } = state;
+  const { inode, type } = node;
+  if (nodes.find(inode) !== 0) {
+    return 0;
+  }
+  const row = nodes.insert(inode, type);
+  if (type === TYPE_DIRECTORY) {
+    nodes.aux.set(row, state.directories.insert());
+    nodes.sclass.set(row, node.classId);
+  } else if (isFileType(type)) {
+    nodes.sclass.set(row, node.classId);
+  }
+  // Columns of which no value was ever set take no memory.
+  if (node.eattr !== 0) nodes.eattr.set(row, node.eattr);
+  if (node.winattr !== 0) nodes.winattr.set(row, node.winattr);
+  nodes.mode.set(row, node.mode & 0o7777);
+  nodes.uid.set(row, node.uid);
+  nodes.gid.set(row, node.gid);
+  nodes.atime.set(row, node.atime);
+  nodes.mtime.set(row, node.mtime);
+  nodes.ctime.set(row, node.ctime);
+  nodes.trashtime.set(row, node.trashTimeHours);
+  state.inodeNumbers.markUsed(inode);
+  return row;
 }
 
 /**
@@ -68,35 +102,21 @@ export function emptyLoadedNode(): LoadedNode {
  */
 export function loadNode(state: State, node: LoadedNode): number {
   const { nodes } = state;
-  if (nodes.find(node.inode) !== 0) {
+  const row = loadNodeHead(state, node);
+  if (row === 0) {
     return 0;
   }
-  const row = nodes.insert(node.inode, node.type);
-  const hasClass = node.type === TYPE_DIRECTORY || isFileType(node.type);
-  nodes.sclass.set(row, hasClass ? node.sclass : 0);
-  nodes.eattr.set(row, node.eattr);
-  nodes.winattr.set(row, node.winattr);
-  nodes.mode.set(row, node.mode & 0o7777);
-  nodes.uid.set(row, node.uid);
-  nodes.gid.set(row, node.gid);
-  nodes.atime.set(row, node.atime);
-  nodes.mtime.set(row, node.mtime);
-  nodes.ctime.set(row, node.ctime);
-  nodes.trashtime.set(row, node.trashtime);
-  if (node.type === TYPE_DIRECTORY) {
-    nodes.aux.set(row, state.directories.insert());
-  } else if (node.type === TYPE_SYMLINK) {
+  if (node.type === TYPE_SYMLINK) {
     nodes.setSymlink(row, node.path);
   } else if (node.type === TYPE_BLOCKDEV || node.type === TYPE_CHARDEV) {
     nodes.aux.set(row, node.rdev);
   } else if (isFileType(node.type)) {
-    nodes.length.set(row, node.length);
+    nodes.length.set(row, node.lengthBytes);
     nodes.resizeSlots(row, node.slots);
     for (let i = 0; i < node.slots; i++) {
       nodes.setChunkAt(row, i, node.chunks[i]);
     }
   }
-  state.inodeNumbers.markUsed(node.inode);
   return row;
 }
 
@@ -138,12 +158,12 @@ export function initializeNewFilesystem(state: State, now: number): void {
     ...emptyLoadedNode(),
     inode: ROOT_INODE,
     type: TYPE_DIRECTORY,
-    sclass: 2,
+    classId: 2,
     mode: 0o777,
     atime: now,
     mtime: now,
     ctime: now,
-    trashtime: DEFAULT_TRASH_HOURS,
+    trashTimeHours: DEFAULT_TRASH_HOURS,
   });
   state.maxinode = ROOT_INODE;
   finishLoading(state);

@@ -1,5 +1,7 @@
+import { crc32 } from '@alces/proto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { RecordSums } from '../src/image/save/record-sums.ts';
 import { Arena, blockBytes, MAX_BLOCK_BYTES } from '../src/store/arena.ts';
 import { ChainedIndex, mixBits } from '../src/store/chained-index.ts';
 import { SEGMENT_ROWS, U32Column, U64SumColumn } from '../src/store/columns.ts';
@@ -30,9 +32,10 @@ test('64-bit sums stay exact while huge numbers come and go', () => {
   );
 });
 
-test('an index finds what was inserted and not removed', () => {
+test.each([0, 3000, 100_000])('an index with room for %i finds what was inserted and not removed', (room) => {
   const keys = new U32Column();
   const index = new ChainedIndex((row) => mixBits(keys.get(row)));
+  index.reserve(room);
   const dice = new Dice(1);
   const rowOf = new Map<number, number>();
   const find = (key: number): number => {
@@ -42,7 +45,7 @@ test('an index finds what was inserted and not removed', () => {
     }
     return row;
   };
-  for (let row = 1; row <= 20_000; row++) {
+  for (let row = 1; row <= 8000; row++) {
     const key = dice.chance(0.5) ? row : dice.below(2 ** 32);
     if (find(key) === 0) {
       keys.set(row, key);
@@ -166,4 +169,23 @@ test('a chunk list of 2^31 entries takes no memory to speak of', () => {
   expect(nodes.nextUsedSlot(row, 0)).toBe(2 ** 31 - 1);
   nodes.resizeSlots(row, 10);
   expect(nodes.nextUsedSlot(row, 0)).toBe(10);
+});
+
+test('the checksum of a part is the exclusive or of the CRCs of its records', () => {
+  const record = fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.uint8Array({ minLength: 900, maxLength: 1200 }));
+  fc.assert(
+    fc.property(fc.array(fc.array(record, { maxLength: 30 }), { maxLength: 3 }), fc.nat({ max: 7 }), (parts, start) => {
+      const sums = new RecordSums();
+      for (const records of parts) {
+        let expected = 0;
+        for (const bytes of records) {
+          expected ^= crc32(bytes);
+          const padded = new Uint8Array(start + bytes.length);
+          padded.set(bytes, start);
+          sums.add(new DataView(padded.buffer), start, bytes.length);
+        }
+        expect(sums.take()).toBe(expected >>> 0);
+      }
+    }),
+  );
 });

@@ -80,8 +80,9 @@ function changeChunk(
   lockChunk(state, chunk, now + CHUNK_LOCK_SECONDS);
 }
 
-/** More changes than can be under way at a time; the oldest are forgotten. */
+/** More changes than can be under way at a time; the oldest are forgotten, many together (looking for the first of a Map is slow). */
 const MAX_BEGUN = 100_000;
+const FORGOTTEN_AT_ONCE = 10_000;
 
 function noteBegun(
   state: State,
@@ -95,9 +96,12 @@ function noteBegun(
   if (begunChanges.size <= MAX_BEGUN) {
     return;
   }
+  let left = FORGOTTEN_AT_ONCE;
   for (const oldest of begunChanges.keys()) {
     begunChanges.delete(oldest);
-    return;
+    if (--left === 0) {
+      return;
+    }
   }
 }
 

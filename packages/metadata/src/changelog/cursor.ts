@@ -155,24 +155,28 @@ export class LineCursor {
     return this.#limited(0xffff);
   }
 
-  /** Moves to the end of an item; whether it contains escapes. */
+  /** Moves to the end of an item; whether it is as it stands: without escapes and zeros. */
   #scanItem(): boolean {
     const { bytes, end } = this;
     let at = this.position;
-    let escaped = false;
+    let plain = true;
     for (; at < end; at++) {
       const byte = bytes[at];
       if (byte === COMMA || byte === CLOSE) break;
-      if (byte === PERCENT) escaped = true;
+      if (byte === PERCENT || byte === 0) plain = false;
     }
     this.position = at;
-    return escaped;
+    return plain;
   }
 
   /** An escaped string up to `,` or `)`. Without escapes it is a view of the line. */
   data(): Buffer {
     const start = this.position;
-    if (!this.#scanItem()) return this.bytes.subarray(start, this.position);
+    return this.#scanItem() ? this.bytes.subarray(start, this.position) : this.#unescape(start);
+  }
+
+  /** The item from `start` up to the present position, escapes resolved. */
+  #unescape(start: number): Buffer {
     const stop = this.position;
     const plain = Buffer.allocUnsafe(stop - start);
     let length = 0;
@@ -192,17 +196,17 @@ export class LineCursor {
   }
 
   /** A string that a zero byte ends: names, paths. */
-  text(): Buffer {
-    const data = this.data();
-    const zero = data.indexOf(0);
+  text(longest = Number.POSITIVE_INFINITY): Buffer {
+    const start = this.position;
+    const isPlain = this.#scanItem();
+    const data = isPlain ? this.bytes.subarray(start, this.position) : this.#unescape(start);
+    if (data.length > longest) throw this.error('name too long');
+    const zero = isPlain ? -1 : data.indexOf(0);
     return zero < 0 ? data : data.subarray(0, zero);
   }
 
   /** A name of at most 255 bytes. */
   name(): Buffer {
-    const data = this.data();
-    if (data.length > MAX_NAME_BYTES) throw this.error('name too long');
-    const zero = data.indexOf(0);
-    return zero < 0 ? data : data.subarray(0, zero);
+    return this.text(MAX_NAME_BYTES);
   }
 }

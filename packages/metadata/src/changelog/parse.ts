@@ -107,6 +107,13 @@ for (const [name, parse] of Object.entries(PARSERS)) {
   BY_HASH.set(hash, { name: bytes, parse });
 }
 
+function isName(name: Buffer, bytes: Buffer, start: number): boolean {
+  for (let i = 0; i < name.length; i++) {
+    if (bytes[start + i] !== name[i]) return false;
+  }
+  return true;
+}
+
 function parseOperation(c: LineCursor): Operation {
   const start = c.position;
   const { bytes } = c;
@@ -114,7 +121,7 @@ function parseOperation(c: LineCursor): Operation {
   let end = start;
   while (end < limit && bytes[end] !== OPEN) end++;
   const found = end < limit ? BY_HASH.get(hashName(bytes, start, end)) : undefined;
-  if (found === undefined || bytes.compare(found.name, 0, found.name.length, start, end) !== 0) {
+  if (found === undefined || found.name.length !== end - start || !isName(found.name, bytes, start)) {
     throw c.unknown(bytes.toString('latin1', start, Math.min(c.end, start + SHOWN_BYTES)));
   }
   c.position = end + 1;

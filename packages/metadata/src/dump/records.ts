@@ -107,7 +107,7 @@ export function nodeLine(r: NodeRecord, version: number, name: NameText): string
 export function edgeLine(r: EdgeRecord, name: NameText): string {
   const parent = r.parent === 0 ? right('NULL', 10) : right(r.parent, 10);
   const text = name(r.bytes.subarray(r.nameStart, r.nameEnd));
-  return `EDGE|p:${parent}|c:${right(r.child, 10)}|i:0x${hex(r.edgeId, 16)}|n:${text}`;
+  return `EDGE|p:${parent}|c:${right(r.child, 10)}|i:0x${hex(r.idHigh, 8)}${hex(r.idLow, 8)}|n:${text}`;
 }
 
 export function quotaLine(r: QuotaRecord): string {

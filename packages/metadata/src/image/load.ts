@@ -38,12 +38,19 @@ export interface LoadedImage {
   carried: CarriedSection[];
 }
 
-function loadHost(input: ImageInput, options: LoadOptions, version: () => number): LoadHost {
+/** What is known of the section that is being read. */
+interface PresentSection {
+  version: number;
+  lengthBytes: number;
+}
+
+function loadHost(input: ImageInput, options: LoadOptions, section: PresentSection): LoadHost {
   const error = (reason: string) => new ImageError(input.section, input.offset, reason);
   return {
     now: options.now,
     defaultQuotaGrace: options.defaultQuotaGrace ?? DEFAULT_QUOTA_GRACE_SECONDS,
-    sectionVersion: version,
+    sectionVersion: () => section.version,
+    mostRecords: (lengthBytes) => Math.floor(section.lengthBytes / lengthBytes),
     notice: (text) => options.notice?.(text),
     fail(reason) {
       throw error(reason);
@@ -61,8 +68,8 @@ function loadHost(input: ImageInput, options: LoadOptions, version: () => number
  */
 export function* loadImage(input: ImageInput, options: LoadOptions): Resumable<LoadedImage> {
   const state = createState(options);
-  let sectionVersion = 0;
-  const host = loadHost(input, options, () => sectionVersion);
+  const present: PresentSection = { version: 0, lengthBytes: input.totalBytes };
+  const host = loadHost(input, options, present);
   const { renumberNeeded, ...edges } = edgeLoader(state, host);
   const sink = {
     ...nodeSink(state, host),
@@ -75,7 +82,8 @@ export function* loadImage(input: ImageInput, options: LoadOptions): Resumable<L
     ignoreErrors: options.ignoreErrors ?? false,
     notice: host.notice,
     sectionBegins(kind, section) {
-      sectionVersion = section.version;
+      present.version = section.version;
+      present.lengthBytes = Math.min(section.lengthBytes ?? input.totalBytes, input.totalBytes);
       options.stageBegins?.(kind);
     },
     sectionEnds: (kind) => options.stageEnds?.(kind),

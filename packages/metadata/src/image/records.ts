@@ -4,6 +4,8 @@
  * only valid during the call.
  */
 
+import type { NodeHead } from '../load.ts';
+
 /** Operation counters of a session: statfs, getattr, ..., write (spec 50 §3.1). */
 export const SESSION_COUNTERS = 16;
 /** Label masks ("or groups") per copy. */
@@ -49,20 +51,7 @@ export interface StorageClassRecord {
   archiveMasks: Uint32Array;
 }
 
-export interface NodeRecord {
-  /** 1 file, 2 directory, 3 symlink, 4 fifo, 5 block device, 6 character device, 7 socket, 8 trash, 9 sustained. */
-  type: number;
-  inode: number;
-  classId: number;
-  eattr: number;
-  winattr: number;
-  mode: number;
-  uid: number;
-  gid: number;
-  atime: number;
-  mtime: number;
-  ctime: number;
-  trashTimeHours: number;
+export interface NodeRecord extends NodeHead {
   /** The same as stored: seconds in versions up to 0x13, later hours. */
   trashTimeStored: number;
   /** Types 5 and 6. */
@@ -86,8 +75,9 @@ export interface EdgeRecord {
   /** 0: detached name of a trash or sustained file. */
   parent: number;
   child: number;
-  /** 0 in versions without ids. */
-  edgeId: bigint;
+  /** The halves of the edge id; 0 in versions without ids. */
+  idHigh: number;
+  idLow: number;
   bytes: Buffer;
   nameStart: number;
   nameEnd: number;

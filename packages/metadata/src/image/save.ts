@@ -80,7 +80,7 @@ export function* imageChunks(state: State, options: SaveOptions): Generator<Imag
   out.begin('TAIL');
   yield* out.record(END_MARKER);
   yield* out.flush();
-  return { lengthBytes: out.offset, checksums: encodeChecksums(out.checksums) };
+  return { lengthBytes: out.offset, checksums: encodeChecksums(out.checksums()) };
 }
 
 /** The whole image in memory, for tools and tests. */

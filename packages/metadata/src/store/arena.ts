@@ -13,6 +13,8 @@ const FINE_BYTES = 256;
 const FINE_CLASSES = FINE_BYTES >>> UNIT_SHIFT;
 /** Above FINE_BYTES: this many classes per doubling. */
 const STEPS_PER_DOUBLING = 8;
+/** Up to this length a loop copies faster than a call that leaves JavaScript. */
+const LONGEST_LOOP_BYTES = 128;
 
 interface Segment {
   readonly bytes: Buffer;
@@ -59,15 +61,19 @@ export class Arena implements Shareable {
     this.release(ref, sizeClassOf(length));
   }
 
-  /** Stores a copy of `bytes` and returns its reference. */
-  store(bytes: Uint8Array): number {
-    const ref = this.allocate(bytes.length);
-    this.write(ref, bytes);
+  /** Stores a copy of `bytes` from `start` up to `end` and returns its reference. */
+  store(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+    const ref = this.allocate(end - start);
+    const target = this.writableSegment(ref >>> UNIT_BITS).bytes;
+    const offset = (ref & UNIT_MASK) << UNIT_SHIFT;
+    if (end - start > LONGEST_LOOP_BYTES) {
+      target.set(start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end), offset);
+      return ref;
+    }
+    for (let i = start; i < end; i++) {
+      target[offset + i - start] = bytes[i];
+    }
     return ref;
-  }
-
-  write(ref: number, bytes: Uint8Array): void {
-    this.writableSegment(ref >>> UNIT_BITS).bytes.set(bytes, (ref & UNIT_MASK) << UNIT_SHIFT);
   }
 
   /** A view of a block; valid until the block is freed. */

@@ -200,6 +200,11 @@ export class U64SumColumn {
 
   /** Adds a (possibly negative) integer, modulo 2^64. */
   add(row: number, delta: number): void {
+    const sum = this.low.get(row) + delta;
+    if (sum >= 0 && sum < TWO_32) {
+      this.low.set(row, sum);
+      return;
+    }
     const deltaHigh = Math.floor(delta / TWO_32);
     const low = this.low.get(row) + (delta - deltaHigh * TWO_32);
     const carry = low >= TWO_32 ? 1 : 0;

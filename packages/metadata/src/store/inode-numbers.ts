@@ -14,6 +14,8 @@ export class InodeNumbers {
   private readonly pages: (Page | undefined)[] = [];
   /** All pages below this one are full. */
   private firstOpenPage = 0;
+  /** All words of that page below this one are full. */
+  private firstOpenWord = 0;
 
   constructor() {
     this.markUsed(0);
@@ -44,16 +46,18 @@ export class InodeNumbers {
   lowestFree(): number {
     while (this.pages[this.firstOpenPage]?.used === 1 << PAGE_BITS) {
       this.firstOpenPage++;
+      this.firstOpenWord = 0;
     }
     const page = this.pages[this.firstOpenPage];
     const base = this.firstOpenPage << PAGE_BITS;
     if (page === undefined) {
       return base >>> 0;
     }
-    let word = 0;
+    let word = this.firstOpenWord;
     while (page.words[word] === FULL_WORD) {
       word++;
     }
+    this.firstOpenWord = word;
     const bit = 31 - Math.clz32(~page.words[word] & -~page.words[word]);
     return (base + (word << WORD_BITS) + bit) >>> 0;
   }
@@ -63,7 +67,17 @@ export class InodeNumbers {
     if ((page.words[wordOf(number)] & bitOf(number)) !== 0) {
       page.words[wordOf(number)] &= ~bitOf(number);
       page.used--;
-      this.firstOpenPage = Math.min(this.firstOpenPage, number >>> PAGE_BITS);
+      this.reopen(number >>> PAGE_BITS, wordOf(number));
+    }
+  }
+
+  /** A number in this word became free. */
+  private reopen(page: number, word: number): void {
+    if (page < this.firstOpenPage) {
+      this.firstOpenPage = page;
+      this.firstOpenWord = word;
+    } else if (page === this.firstOpenPage) {
+      this.firstOpenWord = Math.min(this.firstOpenWord, word);
     }
   }
 

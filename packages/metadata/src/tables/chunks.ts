@@ -41,6 +41,11 @@ export class ChunkTable {
     return this.live;
   }
 
+  /** Makes room for the records of an image at once. */
+  reserve(count: number): void {
+    this.index.reserve(count);
+  }
+
   /** Rows are below this number; those with id 0 are free. */
   get rowLimit(): number {
     return this.used;

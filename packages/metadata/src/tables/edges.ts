@@ -63,7 +63,7 @@ export class EdgeTable {
 
   /** Edge of a name in a directory (node row), 0 = none. */
   find(parent: number, name: Uint8Array): number {
-    const hash = hashName(this.seed ^ Math.imul(parent, 0x9e37_79b1), name);
+    const hash = hashName(this.seed ^ Math.imul(parent, 0x9e37_79b1), name, 0, name.length);
     const next = this.index.next;
     let row = this.index.first(hash);
     while (row !== 0) {
@@ -85,8 +85,8 @@ export class EdgeTable {
   }
 
   setId(row: number, id: bigint): void {
-    this.idHigh.set(row, Number(id >> 32n));
-    this.idLow.set(row, Number(id & 0xffff_ffffn));
+    this.idHigh.set(row, highHalf(id));
+    this.idLow.set(row, lowHalf(id));
   }
 
   /** The name; a view, valid until the next change. */
@@ -118,21 +118,43 @@ export class EdgeTable {
 
   /** Puts a name at the head of a directory's list. Changes no sums, times or link counts. */
   insertFirst(parent: number, child: number, id: bigint, name: Uint8Array): number {
-    const row = this.make(parent, child, id, name);
+    const row = this.make(parent, child, name, 0, name.length);
+    this.setId(row, id);
     this.linkFirst(row, this.nodes.aux.get(parent));
     return row;
   }
 
   /** Puts a name at the end of a directory's list (image loading). Changes no sums, times or link counts. */
   insertLast(parent: number, child: number, id: bigint, name: Uint8Array): number {
-    const row = this.make(parent, child, id, name);
+    return this.appendSlice(parent, child, highHalf(id), lowHalf(id), name, 0, name.length);
+  }
+
+  /** As insertLast, with the halves of the id and a name that stands in `bytes` from `start` up to `end`. */
+  appendSlice(
+    parent: number,
+    child: number,
+    idHigh: number,
+    idLow: number,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): number {
+    const row = this.make(parent, child, bytes, start, end);
+    this.idHigh.set(row, idHigh);
+    this.idLow.set(row, idLow);
     this.linkLast(row, this.nodes.aux.get(parent));
     return row;
   }
 
+  /** Makes room for the names of an image at once. */
+  reserve(count: number): void {
+    this.index.reserve(count);
+  }
+
   /** Puts a detached name at the head of the trash or sustained list `list` (see trashList, sustainedList). */
   insertDetached(list: number, child: number, id: bigint, name: Uint8Array): number {
-    const row = this.make(0, child, id, name);
+    const row = this.make(0, child, name, 0, name.length);
+    this.setId(row, id);
     this.linkFirst(row, list);
     return row;
   }
@@ -159,7 +181,7 @@ export class EdgeTable {
     this.live--;
   }
 
-  private make(parent: number, child: number, id: bigint, name: Uint8Array): number {
+  private make(parent: number, child: number, bytes: Uint8Array, start: number, end: number): number {
     let row = this.freeRow;
     if (row !== 0) {
       this.freeRow = this.nextSibling.get(row);
@@ -169,14 +191,13 @@ export class EdgeTable {
     this.live++;
     this.parent.set(row, parent);
     this.child.set(row, child);
-    this.setId(row, id);
-    this.nameRef.set(row, this.arena.store(name));
-    this.nameLength.set(row, name.length);
+    this.nameRef.set(row, this.arena.store(bytes, start, end));
+    this.nameLength.set(row, end - start);
     this.nextOfChild.set(row, this.nodes.firstEdge.get(child));
     this.nodes.firstEdge.set(child, row);
     this.nodes.names.set(child, this.nodes.names.get(child) + 1);
     if (parent !== 0) {
-      const hash = hashName(this.seed ^ Math.imul(parent, 0x9e37_79b1), name);
+      const hash = hashName(this.seed ^ Math.imul(parent, 0x9e37_79b1), bytes, start, end);
       this.hash.set(row, hash);
       this.index.insert(row, hash);
     }
@@ -238,11 +259,19 @@ export class EdgeTable {
   }
 }
 
+function highHalf(id: bigint): number {
+  return Number(id >> 32n);
+}
+
+function lowHalf(id: bigint): number {
+  return Number(id & 0xffff_ffffn);
+}
+
 /** 32-bit hash of a name in a directory (murmur3's mixing, byte-wise). */
-function hashName(seed: number, name: Uint8Array): number {
+function hashName(seed: number, bytes: Uint8Array, start: number, end: number): number {
   let hash = seed;
-  for (let i = 0; i < name.length; i++) {
-    hash = Math.imul(hash ^ name[i], 0x5bd1_e995);
+  for (let i = start; i < end; i++) {
+    hash = Math.imul(hash ^ bytes[i], 0x5bd1_e995);
     hash ^= hash >>> 15;
   }
   hash = Math.imul(hash ^ (hash >>> 16), 0x85eb_ca6b);

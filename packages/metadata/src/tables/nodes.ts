@@ -61,6 +61,11 @@ export class NodeTable {
     return this.live;
   }
 
+  /** Makes room for the records of an image at once. */
+  reserve(count: number): void {
+    this.index.reserve(count);
+  }
+
   /** Rows are below this number; those with type 0 are free. */
   get rowLimit(): number {
     return this.used;

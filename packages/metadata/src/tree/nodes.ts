@@ -1,4 +1,4 @@
-import { CHANGED_ATTRIBUTES, CHANGED_TYPE } from '../observer.ts';
+import { CHANGED_ATTRIBUTES, CHANGED_TYPE, silentObserver } from '../observer.ts';
 import type { State } from '../state.ts';
 import { type Acl, isMinimalAcl } from '../tables/acls.ts';
 import {
@@ -107,7 +107,10 @@ export function addName(state: State, now: number, parent: number, child: number
   nodes.ctime.set(child, now);
   state.observer.nodeChanged(child, nodes.inode.get(child), CHANGED_ATTRIBUTES);
   touchDirectory(state, now, parent);
-  state.observer.entryAdded(nodes.inode.get(parent), edges.name(edge), nodes.inode.get(child));
+  // A view of the name is made only for those who look at it.
+  if (state.observer !== silentObserver) {
+    state.observer.entryAdded(nodes.inode.get(parent), edges.name(edge), nodes.inode.get(child));
+  }
 }
 
 /** Takes a name out of its directory; the node stays as it is, maybe without any name. */
@@ -121,7 +124,9 @@ export function removeName(state: State, now: number, edge: number): void {
     directories.subdirs.set(list, directories.subdirs.get(list) - 1);
   }
   addUpwards(state, parent, contributionOf(state, child), -1);
-  state.observer.entryRemoved(nodes.inode.get(parent), edges.name(edge), nodes.inode.get(child));
+  if (state.observer !== silentObserver) {
+    state.observer.entryRemoved(nodes.inode.get(parent), edges.name(edge), nodes.inode.get(child));
+  }
   edges.remove(edge, list);
   nodes.ctime.set(child, now);
   state.observer.nodeChanged(child, nodes.inode.get(child), CHANGED_ATTRIBUTES);

@@ -4,6 +4,8 @@ import { FIRST_OWN_CLASS, MASKS_PER_COPY } from '../../tables/storage-classes.ts
 import type { ImageSink, StorageClassRecord } from '../records.ts';
 import type { LoadHost } from './host.ts';
 
+const CHUNK_BYTES = 17;
+
 type ClusterSink = Pick<ImageSink, 'storageClass' | 'chunkservers' | 'chunkserver' | 'chunks' | 'chunk'>;
 
 function masksOf(masks: Uint32Array, copies: number): number[] {
@@ -48,6 +50,8 @@ export function clusterSink(state: State, host: LoadHost): ClusterSink {
 
     chunks(nextChunkId) {
       state.nextchunkid = nextChunkId;
+      // The section is made of chunks only, but for 8 bytes: this is their number.
+      if (host.sectionVersion() >= 0x11) state.chunks.reserve(host.mostRecords(CHUNK_BYTES));
     },
 
     chunk(record) {

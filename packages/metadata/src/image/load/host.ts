@@ -7,6 +7,8 @@ export interface LoadHost {
   notice(text: string): void;
   /** Version of the section being read. */
   sectionVersion(): number;
+  /** How many records of at least so many bytes the section being read can hold, whatever a damaged image says. */
+  mostRecords(lengthBytes: number): number;
   /** Unix time of loading. */
   now: number;
   /** Grace period of quotas from sections that have none, seconds. */

@@ -1,11 +1,14 @@
 /** Nodes, names and freed inodes into the tables (spec 50 §3.3-3.5). */
-import { emptyLoadedNode, type LoadedNode, loadDetachedEdge, loadEdge, loadFreeInode, loadNode } from '../../load.ts';
+import { loadDetachedEdge, loadFreeInode, loadNodeHead } from '../../load.ts';
 import type { State } from '../../state.ts';
 import {
+  isFileType,
   MAX_DETACHED_PATH_BYTES,
   MAX_NAME_BYTES,
   MAX_SYMLINK_BYTES,
   ROOT_INODE,
+  TYPE_BLOCKDEV,
+  TYPE_CHARDEV,
   TYPE_DIRECTORY,
   TYPE_FILE,
   TYPE_SUSTAINED,
@@ -17,27 +20,31 @@ import { sustainedList, trashList } from '../../tables/edges.ts';
 import type { EdgeRecord, ImageSink, NodeRecord } from '../records.ts';
 import type { LoadHost } from './host.ts';
 
-const NO_BYTES = new Uint8Array(0);
 /** Stands in place of the target of a symlink that is too long, as in the stock master (without its final NUL). */
 const LONG_TARGET = Buffer.from('... path too long ...', 'latin1');
 const TWO_32 = 0x1_0000_0000;
+/** Sizes of records of the oldest versions without what may be missing. */
+const SMALLEST_NODE_BYTES = 32;
+const SMALLEST_EDGE_BYTES = 10;
 
 type NodeSink = Pick<ImageSink, 'nodes' | 'node' | 'freedInodes' | 'freedInode'>;
 
-/** Copies the chunk ids of a record into a scratch array that is reused for all files. */
-function chunkIdsOf(record: NodeRecord, scratch: Float64Array): Float64Array {
-  const count = record.chunkCount;
-  const ids = scratch.length >= count ? scratch : new Float64Array(Math.max(count, scratch.length * 2));
-  let at = record.chunksStart;
-  for (let i = 0; i < count; i++, at += 8) {
-    ids[i] = record.view.getUint32(at) * TWO_32 + record.view.getUint32(at + 4);
-  }
-  return ids;
+function chunkIdAt({ view, chunksStart }: NodeRecord, index: number): number {
+  const at = chunksStart + index * 8;
+  return view.getUint32(at) * TWO_32 + view.getUint32(at + 4);
+}
+
+/** Length and chunk list of a file. */
+function loadFileData({ nodes }: State, row: number, record: NodeRecord): void {
+  let slots = record.chunkCount;
+  while (slots > 0 && chunkIdAt(record, slots - 1) === 0) slots--;
+  nodes.length.set(row, record.lengthBytes);
+  nodes.resizeSlots(row, slots);
+  for (let i = 0; i < slots; i++) nodes.setChunkAt(row, i, chunkIdAt(record, i));
 }
 
 export function nodeSink(state: State, host: LoadHost): NodeSink {
-  const loaded: LoadedNode = emptyLoadedNode();
-  let scratch: Float64Array = new Float64Array(64);
+  const { nodes } = state;
 
   function symlinkTarget(record: NodeRecord): Uint8Array {
     const length = record.pathEnd - record.pathStart;
@@ -46,40 +53,23 @@ export function nodeSink(state: State, host: LoadHost): NodeSink {
     return LONG_TARGET;
   }
 
-  function fileData(record: NodeRecord): void {
-    scratch = chunkIdsOf(record, scratch);
-    scratch = chunkIdsOf(record, scratch);
-    let slots = record.chunkCount;
-    while (slots > 0 && scratch[slots - 1] === 0) slots--;
-    loaded.length = record.lengthBytes;
-    loaded.slots = slots;
-    loaded.chunks = scratch;
-  }
-
   return {
-    nodes(maxInode) {
+    nodes(maxInode, count) {
       state.maxinode = maxInode;
+      nodes.reserve(Math.min(count, host.mostRecords(SMALLEST_NODE_BYTES)));
     },
 
     node(record) {
       const { inode, type } = record;
-      loaded.inode = inode;
-      loaded.type = type;
-      loaded.sclass = record.classId;
-      loaded.eattr = record.eattr;
-      loaded.winattr = record.winattr;
-      loaded.mode = record.mode;
-      loaded.uid = record.uid;
-      loaded.gid = record.gid;
-      loaded.atime = record.atime;
-      loaded.mtime = record.mtime;
-      loaded.ctime = record.ctime;
-      loaded.trashtime = record.trashTimeHours;
-      loaded.rdev = record.rdev;
-      loaded.path = type === TYPE_SYMLINK ? symlinkTarget(record) : NO_BYTES;
-      if (type === TYPE_FILE || type === TYPE_TRASH || type === TYPE_SUSTAINED) fileData(record);
-      if (inode === 0) host.tolerate('a node without inode number');
-      else if (loadNode(state, loaded) === 0) host.tolerate(`inode ${inode} occurs twice`);
+      if (inode === 0) {
+        host.tolerate('a node without inode number');
+        return;
+      }
+      const row = loadNodeHead(state, record);
+      if (row === 0) host.tolerate(`inode ${inode} occurs twice`);
+      else if (isFileType(type)) loadFileData(state, row, record);
+      else if (type === TYPE_SYMLINK) nodes.setSymlink(row, symlinkTarget(record));
+      else if (type === TYPE_BLOCKDEV || type === TYPE_CHARDEV) nodes.aux.set(row, record.rdev);
     },
 
     freedInodes() {
@@ -102,11 +92,6 @@ export interface EdgeLoader extends Pick<ImageSink, 'edges' | 'edge'> {
   renumberNeeded(): boolean;
 }
 
-/** Name bytes that are kept: the last ones of a name that is too long. */
-function keptName(record: EdgeRecord, limit: number): Uint8Array {
-  return record.bytes.subarray(Math.max(record.nameStart, record.nameEnd - limit), record.nameEnd);
-}
-
 export function edgeLoader(state: State, host: LoadHost): EdgeLoader {
   const { nodes, edges, directories } = state;
   /** Trash and sustained files that have a name in a directory, which the real master makes by renaming a file onto itself. */
@@ -114,7 +99,8 @@ export function edgeLoader(state: State, host: LoadHost): EdgeLoader {
   let renumber = false;
   let parentInode = -1;
   let parentRow = 0;
-  let lastId = 0n;
+  let lastIdHigh = 0;
+  let lastIdLow = 0;
 
   /** Makes the directory of the next name current; its names must come one after another, but for the root's. */
   function enterParent(inode: number): void {
@@ -128,15 +114,18 @@ export function edgeLoader(state: State, host: LoadHost): EdgeLoader {
     parentRow = row;
     const last = row === 0 ? 0 : directories.lastEdge.get(nodes.aux.get(row));
     if (last !== 0 && inode !== ROOT_INODE) host.tolerate(`parent node sequence error (parent ${inode})`);
-    lastId = last === 0 ? 0n : edges.id(last);
+    lastIdHigh = edges.idHigh.get(last);
+    lastIdLow = edges.idLow.get(last);
   }
 
-  function checkId(id: bigint): void {
-    if (id <= lastId && !renumber) {
+  function checkId({ idHigh, idLow }: EdgeRecord): void {
+    const isHigher = idHigh > lastIdHigh || (idHigh === lastIdHigh && idLow > lastIdLow);
+    if (!isHigher && !renumber) {
       renumber = true;
       host.notice('edgeid mismatch detected - force edgeid renumeration');
     }
-    lastId = id;
+    lastIdHigh = idHigh;
+    lastIdLow = idLow;
   }
 
   /** Whether a node may get (another) name in a directory. */
@@ -164,7 +153,7 @@ export function edgeLoader(state: State, host: LoadHost): EdgeLoader {
     } else if (nodes.firstEdge.get(childRow) !== 0) {
       host.tolerate(`deleted file ${record.child} has two detached names`);
     } else {
-      loadDetachedEdge(state, childRow, record.edgeId, name);
+      loadDetachedEdge(state, childRow, (BigInt(record.idHigh) << 32n) | BigInt(record.idLow), name);
     }
   }
 
@@ -174,6 +163,8 @@ export function edgeLoader(state: State, host: LoadHost): EdgeLoader {
     edges(nextEdgeId) {
       state.nextedgeid = nextEdgeId;
       if (nextEdgeId === UNKNOWN_EDGE_ID) renumber = true;
+      // Every node but the root has a name; few have more.
+      edges.reserve(Math.min(nodes.count, host.mostRecords(SMALLEST_EDGE_BYTES)));
     },
 
     edge(record) {
@@ -184,21 +175,26 @@ export function edgeLoader(state: State, host: LoadHost): EdgeLoader {
         return;
       }
       const limit = parent === 0 ? MAX_DETACHED_PATH_BYTES : MAX_NAME_BYTES;
-      const length = record.nameEnd - record.nameStart;
-      let name = keptName(record, limit);
-      if (length > limit) host.notice(`name of inode ${child} has ${length} bytes - the last ${limit} are kept`);
+      let { bytes, nameStart, nameEnd } = record;
+      const length = nameEnd - nameStart;
+      if (length > limit) {
+        host.notice(`name of inode ${child} has ${length} bytes - the last ${limit} are kept`);
+        nameStart = nameEnd - limit;
+      }
       if (length === 0) {
         host.tolerate(`empty name of inode ${child}`);
-        name = Buffer.from(`(empty ${child})`, 'latin1');
+        bytes = Buffer.from(`(empty ${child})`, 'latin1');
+        nameStart = 0;
+        nameEnd = bytes.length;
       }
       if (parent === 0) {
-        detachedName(record, childRow, name);
+        detachedName(record, childRow, bytes.subarray(nameStart, nameEnd));
         return;
       }
       if (parent !== parentInode) enterParent(parent);
       if (parentRow === 0 || !mayBeNamed(childRow, child)) return;
-      checkId(record.edgeId);
-      loadEdge(state, parentRow, childRow, record.edgeId, name);
+      checkId(record);
+      edges.appendSlice(parentRow, childRow, record.idHigh, record.idLow, bytes, nameStart, nameEnd);
     },
   };
 }

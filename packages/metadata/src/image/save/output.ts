@@ -1,9 +1,10 @@
-import { crc32 } from '@alces/proto';
 import { encodeSectionHeader, type SectionTag } from '../format.ts';
+import { RecordSums } from './record-sums.ts';
 
 /**
  * Bytes of an image and their place in the file. A piece may overwrite 8 bytes of an earlier one (a section's length), or be
- * empty: then the serializer only wants other work to get its turn. `data` is valid until the serializer goes on.
+ * empty: then the serializer only wants other work to get its turn. `data` is valid until the piece after the next is asked for, so
+ * that one can be written while the next is made.
  */
 export interface ImagePiece {
   position: number;
@@ -23,7 +24,10 @@ export class ImageOutput {
   /** Where the next byte goes in `bytes`/`view`. */
   length = 0;
   bytes: Buffer;
-  readonly checksums = new Map<string, number>();
+  readonly #checksums = new Map<string, number>();
+  readonly #sums = new RecordSums();
+  /** What was handed out last, to be used again when the next piece was. */
+  #handedOut: Buffer;
   #base = 0;
   #part = 'HEAD';
   #sectionStart = 0;
@@ -31,6 +35,7 @@ export class ImageOutput {
   constructor() {
     this.bytes = Buffer.allocUnsafeSlow(PIECE_BYTES);
     this.view = new DataView(this.bytes.buffer);
+    this.#handedOut = Buffer.allocUnsafeSlow(PIECE_BYTES);
   }
 
   /** Position in the file. */
@@ -44,11 +49,15 @@ export class ImageOutput {
 
   /** Hands out what was collected and makes room for at least `lengthBytes`. */
   *flush(lengthBytes = 0): ImageWriter {
-    if (this.length > 0) yield { position: this.#base, data: this.bytes.subarray(0, this.length) };
-    this.#base += this.length;
-    this.length = 0;
-    if (lengthBytes <= this.bytes.length) return;
-    this.bytes = Buffer.allocUnsafeSlow(lengthBytes);
+    if (this.length > 0) {
+      yield { position: this.#base, data: this.bytes.subarray(0, this.length) };
+      const free = this.#handedOut;
+      this.#handedOut = this.bytes;
+      this.bytes = free;
+      this.#base += this.length;
+      this.length = 0;
+    }
+    if (lengthBytes > this.bytes.length) this.bytes = Buffer.allocUnsafeSlow(lengthBytes);
     this.view = new DataView(this.bytes.buffer);
   }
 
@@ -64,11 +73,7 @@ export class ImageOutput {
 
   /** Counts what was written from `start` on in `bytes` as one piece of the checksum. */
   checksum(start: number): void {
-    this.#checksum(crc32(this.bytes.subarray(start, this.length)));
-  }
-
-  #checksum(crc: number): void {
-    this.checksums.set(this.#part, ((this.checksums.get(this.#part) ?? 0) ^ crc) >>> 0);
+    this.#sums.add(this.view, start, this.length - start);
   }
 
   u8(value: number): void {
@@ -122,7 +127,14 @@ export class ImageOutput {
 
   /** What follows counts for this part in metadata.crc. */
   begin(part: string): void {
+    this.#checksums.set(this.#part, this.#sums.take());
     this.#part = part;
+  }
+
+  /** The checksums of all parts. */
+  checksums(): ReadonlyMap<string, number> {
+    this.#checksums.set(this.#part, this.#sums.take());
+    return this.#checksums;
   }
 
   /** A section around what `body` writes; its length is put in place afterwards. */
@@ -133,7 +145,7 @@ export class ImageOutput {
     yield* body;
     const length = Buffer.alloc(8);
     length.writeBigUInt64BE(BigInt(this.offset - this.#sectionStart));
-    this.#checksum(crc32(length));
+    this.#sums.add(new DataView(length.buffer, length.byteOffset), 0, length.length);
     const position = this.#sectionStart - 8;
     if (position >= this.#base) length.copy(this.bytes, position - this.#base);
     else yield { position, data: length };

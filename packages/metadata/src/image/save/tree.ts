@@ -15,6 +15,8 @@ import type { ImageOutput, ImageWriter } from './output.ts';
 const NODE_HEAD_BYTES = 32;
 const FILE_HEAD_BYTES = 44;
 const EDGE_HEAD_BYTES = 18;
+/** Chunk lists up to this are written together with the head. */
+const SHORT_LIST = 256;
 /** Chunk ids are written, and checksummed, in blocks of this many. */
 const CHUNK_BLOCK = 65536;
 /** Freed inodes likewise. */
@@ -22,18 +24,20 @@ const FREE_BLOCK = 1024;
 
 function putNodeHead(out: ImageOutput, state: State, row: number, type: number): void {
   const { nodes } = state;
-  out.u8(type);
-  out.u32(nodes.inode.get(row));
-  out.u8(nodes.sclass.get(row));
-  out.u8(nodes.eattr.get(row));
-  out.u8(nodes.winattr.get(row));
-  out.u16(nodes.mode.get(row));
-  out.u32(nodes.uid.get(row));
-  out.u32(nodes.gid.get(row));
-  out.u32(nodes.atime.get(row));
-  out.u32(nodes.mtime.get(row));
-  out.u32(nodes.ctime.get(row));
-  out.u16(nodes.trashtime.get(row));
+  const { view, length: at } = out;
+  view.setUint8(at, type);
+  view.setUint32(at + 1, nodes.inode.get(row));
+  view.setUint8(at + 5, nodes.sclass.get(row));
+  view.setUint8(at + 6, nodes.eattr.get(row));
+  view.setUint8(at + 7, nodes.winattr.get(row));
+  view.setUint16(at + 8, nodes.mode.get(row));
+  view.setUint32(at + 10, nodes.uid.get(row));
+  view.setUint32(at + 14, nodes.gid.get(row));
+  view.setUint32(at + 18, nodes.atime.get(row));
+  view.setUint32(at + 22, nodes.mtime.get(row));
+  view.setUint32(at + 26, nodes.ctime.get(row));
+  view.setUint16(at + 30, nodes.trashtime.get(row));
+  out.length = at + NODE_HEAD_BYTES;
 }
 
 /** Entries of a chunk list without trailing holes. */
@@ -46,21 +50,27 @@ function usedSlots(state: State, row: number): number {
   return used;
 }
 
-function* writeFile(out: ImageOutput, state: State, row: number, type: number): ImageWriter {
-  const { nodes } = state;
-  const slots = usedSlots(state, row);
-  if (!out.fits(FILE_HEAD_BYTES)) yield* out.flush();
-  let start = out.length;
+function putFileHead(out: ImageOutput, state: State, row: number, type: number, slots: number): void {
+  const start = out.length;
   putNodeHead(out, state, row, type);
-  out.u64(nodes.length.get(row));
+  out.u64(state.nodes.length.get(row));
   out.u32(slots);
   out.checksum(start);
+}
+
+/** Entries of a chunk list from `first` up to `last`. */
+function putChunkIds(out: ImageOutput, { nodes }: State, row: number, first: number, last: number): void {
+  if (first === last) return;
+  const start = out.length;
+  for (let i = first; i < last; i++) out.u64(nodes.chunkAt(row, i));
+  out.checksum(start);
+}
+
+function* writeLongList(out: ImageOutput, state: State, row: number, slots: number): ImageWriter {
   for (let first = 0; first < slots; first += CHUNK_BLOCK) {
     const last = Math.min(first + CHUNK_BLOCK, slots);
-    if (!out.fits((last - first) * 8)) yield* out.flush((last - first) * 8);
-    start = out.length;
-    for (let i = first; i < last; i++) out.u64(nodes.chunkAt(row, i));
-    out.checksum(start);
+    yield* out.reserve((last - first) * 8);
+    putChunkIds(out, state, row, first, last);
   }
 }
 
@@ -74,11 +84,14 @@ export function* writeNodes(out: ImageOutput, state: State): ImageWriter {
   for (let row = 1; row < nodes.rowLimit; row++) {
     const type = nodes.type.get(row);
     if (type === 0) continue;
+    if (!out.fits(FILE_HEAD_BYTES + SHORT_LIST * 8)) yield* out.flush();
     if (isFileType(type)) {
-      yield* writeFile(out, state, row, type);
+      const slots = usedSlots(state, row);
+      putFileHead(out, state, row, type, slots);
+      if (slots <= SHORT_LIST) putChunkIds(out, state, row, 0, slots);
+      else yield* writeLongList(out, state, row, slots);
       continue;
     }
-    if (!out.fits(NODE_HEAD_BYTES + 4)) yield* out.flush();
     start = out.length;
     putNodeHead(out, state, row, type);
     if (type === TYPE_BLOCKDEV || type === TYPE_CHARDEV) {
@@ -92,24 +105,27 @@ export function* writeNodes(out: ImageOutput, state: State): ImageWriter {
   yield* out.terminator(1);
 }
 
-function* writeEdge(out: ImageOutput, state: State, edge: number): ImageWriter {
-  const { nodes, edges } = state;
-  const nameBytes = edges.nameLength.get(edge);
-  if (!out.fits(EDGE_HEAD_BYTES + nameBytes)) yield* out.flush();
-  const start = out.length;
-  const parent = edges.parent.get(edge);
-  out.u32(parent === 0 ? 0 : nodes.inode.get(parent));
-  out.u32(nodes.inode.get(edges.child.get(edge)));
-  out.u32(edges.idHigh.get(edge));
-  out.u32(edges.idLow.get(edge));
-  out.u16(nameBytes);
-  out.length += edges.copyName(edge, out.bytes, out.length);
+function putEdge(out: ImageOutput, { nodes, edges }: State, edge: number, parentInode: number): void {
+  const { view, length: start } = out;
+  view.setUint32(start, parentInode);
+  view.setUint32(start + 4, nodes.inode.get(edges.child.get(edge)));
+  view.setUint32(start + 8, edges.idHigh.get(edge));
+  view.setUint32(start + 12, edges.idLow.get(edge));
+  view.setUint16(start + 16, edges.nameLength.get(edge));
+  const end = start + EDGE_HEAD_BYTES;
+  out.length = end + edges.copyName(edge, out.bytes, end);
   out.checksum(start);
 }
 
+/** The names of a directory or of a bucket of detached ones. */
 function* writeList(out: ImageOutput, state: State, first: number): ImageWriter {
-  const { edges } = state;
-  for (let edge = first; edge !== 0; edge = edges.nextSibling.get(edge)) yield* writeEdge(out, state, edge);
+  const { nodes, edges } = state;
+  const parent = edges.parent.get(first);
+  const parentInode = parent === 0 ? 0 : nodes.inode.get(parent);
+  for (let edge = first; edge !== 0; edge = edges.nextSibling.get(edge)) {
+    if (!out.fits(EDGE_HEAD_BYTES + edges.nameLength.get(edge))) yield* out.flush();
+    putEdge(out, state, edge, parentInode);
+  }
 }
 
 /** The names of all directories: those of one directory together, then the same for each of its directories. */

@@ -73,32 +73,43 @@ function readNodeHead(node: NodeRecord, view: DataView, start: number, version: 
   node.trashTimeHours = version >= 0x14 ? stored : Math.floor((stored + 3599) / 3600) & 0xffff;
 }
 
-/** Reads length and chunk ids behind the head at `start`; leaves `input.position` alone. Returns the record's size. */
-function* readFileTail(node: NodeRecord, input: ImageInput, headBytes: number, version: number): Resumable<number> {
-  const counters = version >= 0x14 ? 12 : 14;
-  yield* input.demand(headBytes + counters);
-  let at = input.position + headBytes;
-  node.lengthBytes = input.view.getUint32(at) * 0x1_0000_0000 + input.view.getUint32(at + 4);
-  node.chunkCount = input.view.getUint32(at + 8);
-  node.sessionCount = version >= 0x14 ? 0 : input.view.getUint16(at + 12);
-  const total = headBytes + counters + node.chunkCount * 8 + node.sessionCount * 4;
-  if (input.available < total) yield* input.demand(total);
-  at = input.position + headBytes + counters;
-  node.chunksStart = at;
-  for (let i = 0; i < node.chunkCount; i++, at += 8) {
-    if (input.view.getUint32(at) >= SAFE_HIGH) input.fail(`inode ${node.inode} has a chunk id beyond 2^53`);
-  }
-  node.sessionsStart = at;
-  return total;
+function isFile(type: number): boolean {
+  return type === TYPE_FILE || type >= TYPE_TRASH;
 }
 
-function* readSymlinkTail(node: NodeRecord, input: ImageInput, headBytes: number): Resumable<number> {
-  yield* input.demand(headBytes + 4);
-  const total = headBytes + 4 + input.view.getUint32(input.position + headBytes);
-  if (input.available < total) yield* input.demand(total);
-  node.pathStart = input.position + headBytes + 4;
-  node.pathEnd = input.position + total;
-  return total;
+/** Length and numbers of chunks and sessions, behind the head of a file. */
+function fileCountersBytes(version: number): number {
+  return version >= 0x14 ? 12 : 14;
+}
+
+/** Bytes of the record at the present position; while too few of them are there to tell, of the part that tells. */
+function nodeBytes(input: ImageInput, type: number, headBytes: number, version: number): number {
+  const at = input.position + headBytes;
+  if (isFile(type)) {
+    const known = headBytes + fileCountersBytes(version);
+    if (input.available < known) return known;
+    const sessions = version >= 0x14 ? 0 : input.view.getUint16(at + 12);
+    return known + input.view.getUint32(at + 8) * 8 + sessions * 4;
+  }
+  if (type === TYPE_SYMLINK) {
+    const known = headBytes + 4;
+    return input.available < known ? known : known + input.view.getUint32(at);
+  }
+  return type === TYPE_BLOCK || type === TYPE_CHARACTER ? headBytes + 4 : headBytes;
+}
+
+/** Reads what stands behind the head of a file, at `start`. */
+function readFileTail(node: NodeRecord, input: ImageInput, start: number, version: number): void {
+  const { view } = input;
+  node.lengthBytes = view.getUint32(start) * 0x1_0000_0000 + view.getUint32(start + 4);
+  node.chunkCount = view.getUint32(start + 8);
+  node.sessionCount = version >= 0x14 ? 0 : view.getUint16(start + 12);
+  let at = start + fileCountersBytes(version);
+  node.chunksStart = at;
+  for (let i = 0; i < node.chunkCount; i++, at += 8) {
+    if (view.getUint32(at) >= SAFE_HIGH) input.fail(`inode ${node.inode} has a chunk id beyond 2^53`);
+  }
+  node.sessionsStart = at;
 }
 
 export function* parseNodes(
@@ -123,18 +134,21 @@ export function* parseNodes(
     if (code === 0) break;
     const type = version <= 0x12 ? (LETTER_TYPES.get(code) ?? 0) : code;
     if (type < TYPE_FILE || type > TYPE_SUSTAINED) input.fail(`unrecognized node type: ${code}`);
-    if (input.available < headBytes) yield* input.demand(headBytes);
+    let total = nodeBytes(input, type, headBytes, version);
+    while (input.available < total) {
+      yield* input.demand(total);
+      total = nodeBytes(input, type, headBytes, version);
+    }
+    const tail = input.position + headBytes;
     node.type = type;
     readNodeHead(node, input.view, input.position, version);
-    let total = headBytes;
-    if (type === TYPE_FILE || type >= TYPE_TRASH) {
-      total = yield* readFileTail(node, input, headBytes, version);
+    if (isFile(type)) {
+      readFileTail(node, input, tail, version);
     } else if (type === TYPE_SYMLINK) {
-      total = yield* readSymlinkTail(node, input, headBytes);
+      node.pathStart = tail + 4;
+      node.pathEnd = input.position + total;
     } else if (type === TYPE_BLOCK || type === TYPE_CHARACTER) {
-      total += 4;
-      if (input.available < total) yield* input.demand(total);
-      node.rdev = input.view.getUint32(input.position + headBytes);
+      node.rdev = input.view.getUint32(tail);
     }
     node.bytes = input.bytes;
     node.view = input.view;
@@ -155,14 +169,17 @@ export function* parseEdges(input: ImageInput, context: SectionContext): Resumab
     sink.edges(0x7fff_ffff_ffff_ffffn);
   }
   const headBytes = withIds ? 18 : 10;
-  const edge: EdgeRecord = { parent: 0, child: 0, edgeId: 0n, bytes: input.bytes, nameStart: 0, nameEnd: 0 };
+  const edge: EdgeRecord = { parent: 0, child: 0, idHigh: 0, idLow: 0, bytes: input.bytes, nameStart: 0, nameEnd: 0 };
   for (;;) {
     if (input.available < headBytes) yield* input.demand(headBytes);
     const { view, position } = input;
     edge.parent = view.getUint32(position);
     edge.child = view.getUint32(position + 4);
     if (edge.parent === 0 && edge.child === 0) break;
-    if (withIds) edge.edgeId = view.getBigUint64(position + 8);
+    if (withIds) {
+      edge.idHigh = view.getUint32(position + 8);
+      edge.idLow = view.getUint32(position + 12);
+    }
     const total = headBytes + view.getUint16(position + headBytes - 2);
     if (input.available < total) yield* input.demand(total);
     edge.bytes = input.bytes;
