@@ -71,4 +71,26 @@ describe('whole nodes in simulated time', () => {
     expect(world.differences()).toEqual([]);
     expect(world.failures).toEqual([]);
   });
+
+  it('with protocol A, ids that were given out in changes that are lost are not given out again', async () => {
+    const world = new SimulatedNodes(3, 'PROTOCOL = A\n');
+    const { members, sim } = world;
+    const [alpha, beta, gamma] = members;
+    await world.prepare();
+    for (const member of members) world.start(member);
+    await world.until('all up', () => members.every(({ node }) => node !== undefined));
+    await world.wait(alpha.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    await world.inStep();
+    world.cut(alpha, [beta, gamma], true);
+    // While alpha may still believe that it leads.
+    const lost = await world.clientOf(['10.0.0.1'], sim.addHost('client', '10.0.0.9'));
+    const given = { session: lost.parameters.sessionId, chunk: alpha.node?.state?.state.nextchunkid ?? 0 };
+    world.crash(alpha, 5000);
+    await world.wait(beta.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    expect(beta.node?.state?.state.sessions.has(given.session)).toBe(false);
+    const other = await world.clientOf(['10.0.0.2'], sim.addHost('other client', '10.0.0.10'));
+    expect(other.parameters.sessionId).toBeGreaterThan(given.session);
+    expect(beta.node?.state?.state.nextchunkid).toBeGreaterThan(given.chunk + 1_000_000);
+    await world.wait(Promise.all([lost.close(), other.close()]));
+  });
 });

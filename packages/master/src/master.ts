@@ -45,6 +45,7 @@ import { portOfService } from './services.ts';
 import { removeSession } from './sessions/openFiles.ts';
 import { SessionRegistry } from './sessions/registry.ts';
 import { type ConfigMessages, loadTopology, publicConfigText, reloadExports } from './sideFiles.ts';
+import { skippedIds } from './skippedIds.ts';
 import { loadStatistics, MasterStatistics, OPERATION_KINDS } from './statistics.ts';
 
 const STATISTICS_FILE = 'stats.mfs';
@@ -267,7 +268,10 @@ export class Master implements RunningMaster {
   async serve(messages: ConfigMessages): Promise<void> {
     const { clock, random, disk } = this.#options.environment;
     const { config, state } = this.#core;
-    for (const operation of openingChanges(state, this.#started.renumberEdges, clock, random))
+    for (const operation of [
+      ...openingChanges(state, this.#started.renumberEdges, clock, random),
+      ...skippedIds(state, this.#journal.inherited),
+    ])
       this.#core.commit(operation, clock.unixSeconds());
     if (this.#options.standby) this.#chunkservers.takeOver(this.#options.standby);
     // Everything at once: after a failover clients wait for it.

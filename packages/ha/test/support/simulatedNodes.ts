@@ -22,7 +22,11 @@ export class SimulatedNodes {
   readonly said: string[] = [];
   readonly failures: unknown[] = [];
 
-  constructor(seed: number) {
+  readonly #more: string;
+
+  /** `more`: lines for each mfsha.cfg. */
+  constructor(seed: number, more = '') {
+    this.#more = more;
     this.sim = new Simulation(seed);
     this.members = NODES.map((name, index) => ({
       host: this.sim.addHost(name, `10.0.0.${index + 1}`),
@@ -47,7 +51,7 @@ export class SimulatedNodes {
     const log = { debug() {}, info: say, warn: say, error: say } as unknown as Logger;
     const config = haConfig(
       parseConfig(
-        `NODES = ${NODES.map((node, index) => `${node}=10.0.0.${index + 1}`).join(', ')}\nNODE = ${name}\nDATA_PATH = ${FOLDER}\n`,
+        `NODES = ${NODES.map((node, index) => `${node}=10.0.0.${index + 1}`).join(', ')}\nNODE = ${name}\nDATA_PATH = ${FOLDER}\n${this.#more}`,
         '/etc/mfs/mfsha.cfg',
       ),
     );
@@ -130,6 +134,10 @@ export class SimulatedNodes {
   /** A client on a machine of its own. */
   client(host = this.sim.addHost('client', '10.0.0.9')): Promise<MasterSession> {
     const masters = this.members.map((_, index) => `10.0.0.${index + 1}`);
+    return this.clientOf(masters, host);
+  }
+
+  clientOf(masters: readonly string[], host: Host): Promise<MasterSession> {
     return this.wait(connectMaster({ masters, info: '[simulated]' }, host.environment()));
   }
 }

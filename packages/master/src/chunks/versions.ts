@@ -19,9 +19,10 @@ export function acceptInterrupted(context: VersionContext, slot: ChunkSlot): voi
 }
 
 /**
- * Rule 4b: every copy has another version than the master knows, by exactly one: an operation was interrupted, and the servers
- * are right. Two things differ from the stock master. It is logged, so that shadows and later masters agree (spec 40 §19 trap
- * 8). And an older version is taken only when all servers are there: the right copy may be on one that is away.
+ * Rule 4b: every copy has another version than the master knows: an operation was interrupted, and the servers are right. Three things
+ * differ from the stock master. It is logged, so that shadows and later masters agree (spec 40 §19 trap 8). An older version is taken
+ * only when all servers are there: the right copy may be on one that is away. And so is one that is newer by more than one, which the
+ * stock master never takes: the metadata went back behind changes that were lost (decision 0182).
  */
 export function acceptVersion(context: VersionContext, slot: ChunkSlot): boolean {
   const { world } = context;
@@ -30,8 +31,8 @@ export function acceptVersion(context: VersionContext, slot: ChunkSlot): boolean
   for (let copy = world.copies.first(slot); copy !== 0; copy = world.copies.next(copy)) {
     if (isStale(world.copies.state(copy))) best = Math.max(best, world.copies.version(copy));
   }
-  if (best === 0 || Math.abs(best - version) !== 1) return false;
-  if (best < version && !context.allDataKnown()) return false;
+  if (best === 0 || best < version - 1) return false;
+  if (best !== version + 1 && !context.allDataKnown()) return false;
   world.noteIssued(slot, version);
   world.host.commit({ op: 'SETVERSION', chunkid: world.table.id(slot), version: best });
   adoptVersion(world, slot, best);
