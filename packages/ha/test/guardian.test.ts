@@ -1,10 +1,12 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { realClock } from '@alces/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hostFiles, openHostLink, type VrrpState } from '../src/vip/index.ts';
+
+const NOBODY = 65_534;
 
 async function until(what: string, probe: () => boolean): Promise<void> {
   const deadline = performance.now() + 10_000;
@@ -56,6 +58,21 @@ describe("a node's link to keepalived", () => {
     }
     expect(weight()).toBe('-254');
     expect(statSync(hostFiles(folder).fifo).isFIFO()).toBe(true);
+  });
+
+  it('makes the FIFO anew when keepalived, started first, made it for another user', async () => {
+    execFileSync('mkfifo', ['-m', '600', hostFiles(folder).fifo]);
+    chownSync(folder, NOBODY, NOBODY);
+    const program = join(import.meta.dirname, 'support', 'linkProgram.ts');
+    const node = spawn(process.execPath, [program, folder], { stdio: 'inherit', uid: NOBODY, gid: NOBODY });
+    const gone = new Promise((resolve) => node.on('close', resolve));
+    try {
+      await until('the node to be fit', () => weight() === '0');
+      expect(statSync(hostFiles(folder).fifo)).toMatchObject({ uid: NOBODY });
+    } finally {
+      node.kill('SIGKILL');
+    }
+    await gone;
   });
 
   it('marks the node as unfit when it hangs, as what it is when it goes on, and as unfit when it is killed', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -255,6 +255,7 @@ describe('keepalived-config', () => {
     virtualRouterId: 51,
     trackFile: '/var/lib/mfs/.mfsha.weight',
     fifo: '/var/lib/mfs/.mfsha.fifo',
+    nodeUser: 'root',
     mfsha: '/usr/sbin/mfsha',
     user: 'root',
   };
@@ -268,9 +269,42 @@ describe('keepalived-config', () => {
       expect(first).toContain(`${line}\n`);
   });
 
+  it('is what the installed keepalived takes, for two and three nodes', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'haf-keepalived-'));
+    const real = {
+      ...settings,
+      fifo: join(folder, 'fifo'),
+      trackFile: join(folder, 'weight'),
+      mfsha: PROGRAM,
+    };
+    const three = [...settings.peers, { id: 'gamma', address: '10.0.0.3' }];
+    const mail = { to: 'root@localhost', from: 'keepalived@localhost', server: '127.0.0.1' };
+    const check = (text: string) => {
+      writeFileSync(join(folder, 'keepalived.conf'), text);
+      const script = 'ip link add eth0 type veth peer name eth1 && ip link set eth0 up && exec keepalived -t -f "$0"';
+      const args = ['-n', 'sh', '-c', script, join(folder, 'keepalived.conf')];
+      const { status, stdout, stderr } = spawnSync('unshare', args, { encoding: 'utf8' });
+      return `${status} ${stdout}${stderr}`;
+    };
+    try {
+      for (const peers of [settings.peers, three]) {
+        for (const multicast of [false, true]) {
+          for (const more of [{}, { advertMs: 10 }, { advertMs: 1000, password: 'a=1/b@c%' }, { mail }])
+            expect(check(keepalivedConfig({ ...real, peers, multicast, ...more }))).toBe('0 ');
+        }
+      }
+      expect(check(keepalivedConfig(real).replace('advert_int 0.1', 'advert_int soon'))).toMatch(/^5 /);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it('refuses what keepalived would round or cut', () => {
     expect(() => keepalivedConfig({ ...settings, password: 'secret' })).toThrow('--advert-ms 1000');
     expect(() => keepalivedConfig({ ...settings, advertMs: 1000, password: 'much too long' })).toThrow('1 to 8');
+    expect(() => keepalivedConfig({ ...settings, advertMs: 1000, password: 'a#b' })).toThrow('letters, digits');
     expect(() => keepalivedConfig({ ...settings, virtualRouterId: 256 })).toThrow('router id');
+    const mail = { to: 'root', from: 'a@b', server: '10.0.0.9\n}' };
+    expect(() => keepalivedConfig({ ...settings, mail })).toThrow('not an address for mail');
   });
 });

@@ -1,6 +1,7 @@
 import { formatVirtualAddress, type VirtualAddress } from '../vip/address.ts';
 import { INSTANCE } from '../vip/hostLink.ts';
 import { priorityOf } from '../vip/weights.ts';
+import { UsageError } from './arguments.ts';
 
 /** Everything that goes into a node's keepalived.conf. */
 export interface KeepalivedSettings {
@@ -21,6 +22,8 @@ export interface KeepalivedSettings {
   mail?: { to: string; from: string; server: string };
   trackFile: string;
   fifo: string;
+  /** User that the node runs as; keepalived makes the FIFO for it when it is started first. */
+  nodeUser: string;
   /** Command line of `mfsha` for this node, without the command. */
   mfsha: string;
   /** User that keepalived runs the check as. */
@@ -30,17 +33,19 @@ export interface KeepalivedSettings {
 /** A check may be late by a whole start of a program on a busy machine. */
 const CHECK_TIMEOUT_S = 3;
 
-/** Throws an Error that says which setting keepalived would not take. */
-function checkSettings({ virtualRouterId, advertMs, password, place }: KeepalivedSettings): void {
+/** Throws a UsageError that says which setting keepalived would not take. */
+function checkSettings({ virtualRouterId, advertMs, password, place, mail }: KeepalivedSettings): void {
   if (!Number.isInteger(virtualRouterId) || virtualRouterId < 1 || virtualRouterId > 255)
-    throw new Error('the virtual router id is a number from 1 to 255');
+    throw new UsageError('the virtual router id is a number from 1 to 255');
   if (!Number.isInteger(advertMs) || advertMs < 10 || advertMs > 40_950)
-    throw new Error('the interval of adverts is 10 to 40950 ms');
-  if (password !== undefined && !/^[\x21-\x7e]{1,8}$/.test(password))
-    throw new Error('keepalived uses 1 to 8 printable characters of a password, no spaces');
+    throw new UsageError('the interval of adverts is 10 to 40950 ms');
+  if (password !== undefined && !/^[\w.,:;+=@%/-]{1,8}$/.test(password))
+    throw new UsageError('keepalived uses 1 to 8 characters of a password: letters, digits, and _.,:;+=@%/-');
+  for (const word of mail === undefined ? [] : [mail.to, mail.from, mail.server])
+    if (!/^[\w.+=@%:-]+$/.test(word)) throw new UsageError(`'${word}' is not an address for mail`);
   if (password !== undefined && advertMs % 1000 !== 0)
-    throw new Error('passwords need VRRPv2, which has whole seconds only: give --advert-ms 1000, or no password');
-  if (priorityOf(place) < 1) throw new Error('too many nodes');
+    throw new UsageError('passwords need VRRPv2, which has whole seconds only: give --advert-ms 1000, or no password');
+  if (priorityOf(place) < 1) throw new UsageError('too many nodes');
 }
 
 function block(head: string, lines: readonly string[]): string {
@@ -59,7 +64,7 @@ function globals(settings: KeepalivedSettings): string {
     'enable_script_security',
     `script_user ${settings.user}`,
     '# the node reads what keepalived decides from here: no process start in the way of a failover',
-    `vrrp_notify_fifo ${fifo}`,
+    `vrrp_notify_fifo ${fifo} ${settings.nodeUser}`,
     `vrrp_version ${password === undefined ? 3 : 2}`,
     '# after a conflict (both had the VIP) the one that keeps it says so on the wire again, and once a minute anyway',
     'vrrp_garp_master_delay 1',
@@ -101,7 +106,7 @@ function instance(settings: KeepalivedSettings): string {
   ]);
 }
 
-/** A complete keepalived.conf for one node. Throws an Error when keepalived could not run with the settings. */
+/** A complete keepalived.conf for one node. Throws a UsageError when keepalived could not run with the settings. */
 export function keepalivedConfig(settings: KeepalivedSettings): string {
   checkSettings(settings);
   const { trackFile, mfsha } = settings;

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { parseVirtualAddress, type VirtualAddress } from '../vip/address.ts';
@@ -36,6 +38,15 @@ function mailOf(options: CommandOptions): KeepalivedSettings['mail'] {
   return { to, from, server: options.smtp ?? '127.0.0.1' };
 }
 
+/** Who the node runs as: its folder is its user's. */
+function ownerOf(folder: string): string {
+  try {
+    return execFileSync('id', ['-nu', String(statSync(folder).uid)], { encoding: 'utf8' }).trim();
+  } catch (error) {
+    throw new UsageError(`whose folder is ${folder}? ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
 /** `mfsha keepalived-config`: a complete keepalived.conf for this node, on standard output. */
 export async function writeKeepalived(invocation: Invocation): Promise<number> {
   noOperands(invocation);
@@ -62,6 +73,7 @@ export async function writeKeepalived(invocation: Invocation): Promise<number> {
     ...(mail !== undefined && { mail }),
     trackFile: weight,
     fifo,
+    nodeUser: ownerOf(config.dataPath),
     // Without helpers to look after, the check needs nothing from mfsha.cfg and starts faster.
     mfsha: config.checkRestart === '' ? `${PROGRAM} -s ${socket}` : `${PROGRAM} -c ${config.file}`,
     user: 'root',

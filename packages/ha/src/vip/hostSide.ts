@@ -1,4 +1,4 @@
-import type { Clock } from '@alces/runtime';
+import type { Cancel, Clock } from '@alces/runtime';
 import { parseVirtualAddress } from './address.ts';
 import { type FitnessFacts, fitness } from './fitness.ts';
 import { openHostLink } from './hostLink.ts';
@@ -48,6 +48,9 @@ export interface HostSide {
 const YIELD_MS = 3000;
 /** The VIP follows a leader that was made otherwise (`mfsha promote`, an order that came late) after so long. */
 const MISPLACED_MS = 1000;
+/** Whether the VIP is here although keepalived has not said so is looked at that often; so long a leader may be missing before it counts. */
+const UNTOLD_LOOK_MS = 500;
+const UNTOLD_MS = 2000;
 
 /** Rejects when the VIP, the interface or the FIFO is not usable. */
 export async function openHostSide(options: HostSideOptions): Promise<HostSide> {
@@ -98,6 +101,10 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
     report,
   });
   const failed = (error: unknown) => report('error', `virtual address: ${String(error)}`);
+  const cancelLook =
+    address === undefined || detector === 'builtin' || manageVip
+      ? () => {}
+      : watchUntold(options, address, () => vrrp === 'MASTER');
   return {
     async leads() {
       link.update();
@@ -115,8 +122,31 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
     },
     vip: () => (address === undefined ? null : { address, held: holdsAddress(address) }),
     async close() {
+      cancelLook();
       await keeper?.close().catch(failed);
       await link.close();
     },
   };
+}
+
+/**
+ * The VIP came here, nobody leads, and no word of keepalived arrived: its FIFO was replaced behind its back (a new disk), or it has hooks of the
+ * operator's that failed. Better late than never. Who demoted a node whose keepalived is MASTER meant it.
+ */
+function watchUntold(options: HostSideOptions, address: string, isTold: () => boolean): Cancel {
+  const { clock, report } = options;
+  let soundMs = clock.monotonicMs();
+  return clock.interval(UNTOLD_LOOK_MS, () => {
+    const nowMs = clock.monotonicMs();
+    const facts = options.facts();
+    const isUntold = !isTold() && facts.leader === undefined && facts.phase === 'following' && fitness(facts).fit;
+    if (!isUntold || !holdsAddress(address)) soundMs = nowMs;
+    if (nowMs - soundMs < UNTOLD_MS) return;
+    soundMs = nowMs;
+    report(
+      'warn',
+      `the VIP is here, nobody leads, and keepalived did not say MASTER: 'systemctl restart keepalived' connects it to this node again`,
+    );
+    options.promote();
+  });
 }

@@ -38,8 +38,7 @@ export interface NotifyFifo {
  */
 export async function openNotifyFifo(options: NotifyFifoOptions): Promise<NotifyFifo> {
   await makeFifo(options.path);
-  // Open for writing too: the end of keepalived is not the end of the file then.
-  const descriptor = openSync(options.path, constants.O_RDWR | constants.O_NONBLOCK);
+  const descriptor = await openFifo(options);
   const socket = new Socket({ fd: descriptor, readable: true, writable: false });
   let rest = '';
   socket.on('data', (bytes: Buffer) => {
@@ -50,6 +49,24 @@ export async function openNotifyFifo(options: NotifyFifoOptions): Promise<Notify
   });
   socket.on('error', (error) => options.report('error', `${options.path}: ${error.message}`));
   return { close: () => socket.destroy() };
+}
+
+/** Open for writing too: the end of keepalived is not the end of the file then. */
+async function openFifo({ path, report }: NotifyFifoOptions): Promise<number> {
+  const open = () => openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
+  try {
+    return open();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EACCES') throw error;
+    // keepalived, as root, made it when it was started first; the folder is the node's.
+    report(
+      'warn',
+      `${path} was another user's and is made anew: restart keepalived, so that it writes into the new one`,
+    );
+    unlinkSync(path);
+    await makeFifo(path);
+    return open();
+  }
 }
 
 async function makeFifo(path: string): Promise<void> {
