@@ -12,6 +12,8 @@ if [ ! -x "$node" ]; then
     exit 1
   fi
 fi
+# Compiled code is kept from one start to the next; where the folder cannot be written it is compiled each time.
+export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE:-$root/node_modules/.cache/alces}"
 script=$root/packages/$1
 shift
 exec "$node" --disable-warning=ExperimentalWarning "$script" "$@"

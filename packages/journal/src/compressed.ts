@@ -1,6 +1,8 @@
 import type { Disk, DiskFile } from '@alces/runtime';
-import { compress, uncompress } from 'lz4-napi';
 import { COMPRESSED_SUFFIX } from './files.ts';
+
+/** Native code, which is loaded when there is something compressed. */
+const lz4 = () => import('lz4-napi');
 
 /** A file in memory that is only read. */
 function memoryFile(content: Buffer): DiskFile {
@@ -19,6 +21,7 @@ function memoryFile(content: Buffer): DiskFile {
 export async function openChangelog(disk: Disk, path: string): Promise<DiskFile> {
   if (!path.endsWith(COMPRESSED_SUFFIX)) return disk.open(path, 'read');
   try {
+    const { uncompress } = await lz4();
     return memoryFile(await uncompress(await disk.readFile(path)));
   } catch (error) {
     if (error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('E'))
@@ -30,6 +33,7 @@ export async function openChangelog(disk: Disk, path: string): Promise<DiskFile>
 /** Replaces a change log by its compressed form; at any moment of a crash one of them is whole. */
 export async function compressChangelog(disk: Disk, path: string): Promise<void> {
   if (!(await disk.exists(path))) return;
+  const { compress } = await lz4();
   await disk.replaceFile(path + COMPRESSED_SUFFIX, await compress(await disk.readFile(path)));
   await disk.remove(path);
 }

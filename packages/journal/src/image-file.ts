@@ -11,7 +11,7 @@ import {
 import type { Disk, DiskFile } from '@alces/runtime';
 import { isMissing, reasonOf } from './report.ts';
 
-const BLOCK_BYTES = 4 * 1024 * 1024;
+const BLOCK_BYTES = 1024 * 1024;
 const HEAD_BYTES = 24;
 const MARKER_BYTES = 16;
 const FORMAT_WITH_MARKER = 0x16;

@@ -97,6 +97,11 @@ export class LineSums {
   /** The highest version that a checksum is known of; 0: none. */
   lastVersion = 0;
 
+  /** Whether a checksum of this version is known. */
+  knows(version: number): boolean {
+    return this.#cells.get(Math.floor(version / CELL_VERSIONS))?.known[version % CELL_VERSIONS] === 1;
+  }
+
   /** Whether a line with this checksum was written as this version; undefined: nothing is known of it. */
   matches(version: number, sum: number): boolean | undefined {
     const cell = this.#cells.get(Math.floor(version / CELL_VERSIONS));

@@ -9,7 +9,7 @@ const COLON = 58;
 const DIGIT_0 = 48;
 const HEAD_BYTES = 50;
 const LONGEST_LINE_BYTES = 200_100;
-const BLOCK_BYTES = 4 * 1024 * 1024;
+const BLOCK_BYTES = 1024 * 1024;
 const LONGEST_VERSION_DIGITS = 16;
 
 /** What the ends of a change log say (spec 51 §6.1): 0 = unknown. */
@@ -98,11 +98,11 @@ export function scanChangelog(disk: Disk, path: string, sums?: LineSums): Promis
   return withFile(disk, path, async (file) => {
     const scanner = new Scanner(path, sums);
     const size = await file.size();
-    for (let position = 0; position < size; ) {
-      const block = await file.read(position, BLOCK_BYTES);
-      if (block.length === 0) break;
+    for (let end = 0; end < size; ) {
+      const block = await file.read(scanner.position, BLOCK_BYTES);
+      if (scanner.position + block.length <= end) break;
+      end = scanner.position + block.length;
       scanner.push(block);
-      position += block.length;
     }
     return scanner.end();
   });
@@ -111,9 +111,9 @@ export function scanChangelog(disk: Disk, path: string, sums?: LineSums): Promis
 class Scanner {
   readonly #result: ScannedChangelog;
   readonly #sums: LineSums | undefined;
-  /** Bytes of a line whose end has not come yet, and their place in the file. */
+  /** Bytes of a line whose end has not come yet, and their place in the file: what is pushed next begins there. */
   #rest: Buffer = Buffer.alloc(0);
-  #position = 0;
+  position = 0;
   /** Such a line was longer than a line may be; this many bytes of it were dropped. */
   #droppedBytes = 0;
 
@@ -123,13 +123,12 @@ class Scanner {
   }
 
   push(block: Buffer): void {
-    const bytes = this.#rest.length === 0 ? block : Buffer.concat([this.#rest, block]);
-    const used = this.#scan(bytes);
-    this.#position += used;
-    this.#rest = bytes.subarray(used);
+    const used = this.#scan(block);
+    this.position += used;
+    this.#rest = block.subarray(used);
     if (this.#rest.length > LONGEST_LINE_BYTES) {
       this.#droppedBytes += this.#rest.length;
-      this.#position += this.#rest.length;
+      this.position += this.#rest.length;
       this.#rest = Buffer.alloc(0);
     }
   }
@@ -139,8 +138,8 @@ class Scanner {
     const { length } = this.#rest;
     // A whole line whose newline alone is damaged was written, and perhaps acknowledged; a torn one was not.
     if (length > 1 && this.#sums?.matches(versionAt(this.#rest, 0, length), sumOfLine(this.#rest, 0, length - 1)))
-      this.#line(0, this.#position, this.#position + length);
-    else if (lengthBytes > 0) this.#result.torn = { position: this.#position - this.#droppedBytes, lengthBytes };
+      this.#line(0, this.position, this.position + length);
+    else if (lengthBytes > 0) this.#result.torn = { position: this.position - this.#droppedBytes, lengthBytes };
     return this.#result;
   }
 
@@ -151,7 +150,7 @@ class Scanner {
     for (let end = lineEnd(bytes, 0, length); end >= 0; end = lineEnd(bytes, start, length)) {
       const tooLong = end - start + this.#droppedBytes > LONGEST_LINE_BYTES;
       const version = tooLong ? 0 : this.#checkedVersion(bytes, start, end);
-      this.#line(version, this.#position + start, this.#position + end + 1);
+      this.#line(version, this.position + start, this.position + end + 1);
       start = end + 1;
     }
     return start;
@@ -160,8 +159,9 @@ class Scanner {
   /** The version of a line, 0 if it is damaged. */
   #checkedVersion(bytes: Buffer, start: number, end: number): number {
     const version = versionAt(bytes, start, end);
-    if (version === 0 || this.#sums === undefined) return version;
-    return this.#sums.matches(version, sumOfLine(bytes, start, end)) === false ? 0 : version;
+    const sums = this.#sums;
+    if (version === 0 || sums === undefined || !sums.knows(version)) return version;
+    return sums.matches(version, sumOfLine(bytes, start, end)) === false ? 0 : version;
   }
 
   #line(version: number, start: number, end: number): void {

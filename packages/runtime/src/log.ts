@@ -1,5 +1,7 @@
-import { destination, type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { createRequire } from 'node:module';
+import type Pino from 'pino';
+import type { Logger } from 'pino';
+import type Pretty from 'pino-pretty';
 import { openSyslog, writeSyslog } from './native.ts';
 
 export type { Logger } from 'pino';
@@ -11,6 +13,11 @@ export interface LoggerOptions {
   target: 'terminal' | 'syslog' | { file: string };
   level?: 'debug' | 'info' | 'warn' | 'error';
 }
+
+/** Only daemons log; tools, and programs that start a daemon, need not load dozens of modules for it. */
+const load = createRequire(import.meta.url);
+const loadPino = () => load('pino') as typeof Pino;
+const loadPretty = () => load('pino-pretty') as typeof Pretty;
 
 /** Sends each JSON record's message to syslog, further fields behind it as JSON. */
 function syslogStream(name: string): { write(record: string): void } {
@@ -27,9 +34,11 @@ function syslogStream(name: string): { write(record: string): void } {
 /** A pino logger for a daemon. */
 export function createLogger(options: LoggerOptions): Logger {
   const settings = { name: options.name, level: options.level ?? 'info' };
+  const pino = loadPino();
   if (options.target === 'terminal') {
+    const pretty = loadPretty();
     return pino(settings, pretty({ destination: 2, sync: true, ignore: 'hostname', translateTime: 'SYS:HH:MM:ss.l' }));
   }
   if (options.target === 'syslog') return pino(settings, syslogStream(options.name));
-  return pino(settings, destination({ dest: options.target.file, append: true, sync: true, mkdir: true }));
+  return pino(settings, pino.destination({ dest: options.target.file, append: true, sync: true, mkdir: true }));
 }

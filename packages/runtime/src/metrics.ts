@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import type * as Http from 'node:http';
 
 /** One figure of a daemon, read whenever somebody asks. */
 export interface Metric {
@@ -34,6 +34,8 @@ export async function serveMetrics(
       },
     });
   }
+  // Importing the module would load an HTTP client too, in every program and tool.
+  const { createServer } = process.getBuiltinModule('node:http') as typeof Http;
   const server = createServer((request, response) => {
     if (request.method !== 'GET' || request.url !== '/metrics') {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n');
