@@ -268,7 +268,9 @@ export class Site {
 
   /** Waits until each node could take over: keepalived on every host says so. */
   keepalivedReady(): Promise<true> {
-    return until('keepalived on all hosts', 20_000, () => this.nodes.every((node) => node.keepalivedIsReady()));
+    return until('keepalived on all hosts', 20_000, () =>
+      this.nodes.every((node) => !this.canLead(node) || node.keepalivedIsReady()),
+    );
   }
 
   /** Mounts on the client host and answers the mount point. */
