@@ -4,6 +4,8 @@ import type { Cluster, Member } from './cluster.ts';
 export interface FaultOptions {
   /** Machines may lose power, not only processes be killed. */
   power: boolean;
+  /** Machines may come back with an empty disk, one at a time. */
+  disks: boolean;
   /** Mean time between two faults. */
   everyMs: number;
 }
@@ -14,6 +16,8 @@ export class Faults {
   readonly #options: FaultOptions;
   readonly #random: SeededRandom;
   #stopped = false;
+  /** From then on no node is without what it had before it lost its disk. */
+  #soundFromMs = 0;
 
   constructor(cluster: Cluster, options: FaultOptions, random: SeededRandom) {
     this.#cluster = cluster;
@@ -49,6 +53,7 @@ export class Faults {
       [4, () => this.#promote()],
       [2, () => this.#demote()],
       [1, () => this.#switch()],
+      [this.#options.disks ? 2 : 0, () => this.#loseDisk(member)],
     ];
     let choice = this.#random.below(faults.reduce((sum, [weight]) => sum + weight, 0));
     for (const [weight, fault] of faults) {
@@ -66,6 +71,34 @@ export class Faults {
       if (member.host.up) return;
       this.#note(`${member.name} restarts`);
       member.restart();
+    });
+  }
+
+  /** A machine gets a new disk: as long as it has not come into step again, the others keep theirs. */
+  #loseDisk(member: Member): void {
+    const others = this.#cluster.members.filter((other) => other !== member);
+    const isSound = ({ node }: Member) => {
+      const status = node?.status();
+      return status !== undefined && status.data !== 'Inconsistent' && status.stored === status.version;
+    };
+    if (!member.host.up || this.#cluster.sim.nowMs < this.#soundFromMs || !others.every(isSound)) return;
+    this.#note(`${member.name} loses its disk`);
+    member.crash('power');
+    member.host.disk.wipe();
+    this.#soundFromMs = Number.POSITIVE_INFINITY;
+    this.#after(this.#random.between(20, 500), () => {
+      this.#note(`${member.name} restarts with an empty disk`);
+      member.restart();
+      this.#awaitSound(member);
+    });
+  }
+
+  #awaitSound(member: Member): void {
+    this.#after(50, () => {
+      const status = member.node?.status();
+      if (status?.joined && status.data !== 'Inconsistent' && status.stored === status.version)
+        this.#soundFromMs = this.#cluster.sim.nowMs + 200;
+      else this.#awaitSound(member);
     });
   }
 

@@ -53,7 +53,11 @@ export async function runScenario(options: ScenarioOptions): Promise<ScenarioRes
     const servers = cluster.full.map((member) => member.host.address);
     return new SimClient(host, index + 1, servers, checker, sim.random.fork());
   });
-  const faults = new Faults(cluster, { power: protocol === 'C', everyMs: 150 }, sim.random.fork());
+  const faults = new Faults(
+    cluster,
+    { power: protocol === 'C', disks: layout !== 'pair' && options.seed % 2 === 0, everyMs: 150 },
+    sim.random.fork(),
+  );
   try {
     cluster.start();
     await sim.run(20);

@@ -95,6 +95,13 @@ export class SimDisk implements Disk {
     for (const inode of new Set(this.#names.values())) inode.losePower(this.#random);
   }
 
+  /** Everything on it is gone, as with a new disk. Only while the host is down. */
+  wipe(): void {
+    this.#names = new Map();
+    this.#durableNames = new Map();
+    this.#pendingNames = [];
+  }
+
   #rename(folder: string, change: (names: Map<string, Inode>) => void): void {
     change(this.#names);
     this.#pendingNames.push({ folder, change });

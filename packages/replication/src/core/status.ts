@@ -24,6 +24,8 @@ export interface CoreStatus {
   witness: boolean;
   role: RoleWord;
   data: DataWord;
+  /** This node counts for a quorum: it has been in step, and its disk still knows. */
+  joined: boolean;
   /** The epoch of the newest record in the journal, and the highest that this node promised. */
   epoch: number;
   promised: number;
@@ -59,6 +61,7 @@ export function coreStatus(core: Context): CoreStatus {
     witness: core.isWitness,
     role: core.leadership?.serving ? 'Primary' : 'Secondary',
     data: ownData(core),
+    joined: core.joined,
     epoch: endOf(log).epoch,
     promised: core.promised,
     leader: core.leadership !== undefined ? core.self : leaderAlive(core) ? core.leader : undefined,

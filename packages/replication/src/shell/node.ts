@@ -178,6 +178,7 @@ export class ReplicationNode {
         this.#mesh.send(effect.peer, effect.message);
         break;
       case 'store':
+        if (effect.operation.kind === 'install') this.#pump?.expectReplacement();
         this.#store.push(effect.id, effect.operation);
         break;
       case 'read':

@@ -25,6 +25,8 @@ export class Pump {
   #busy = 0;
   #rewindTo: number | undefined;
   #rewinding = false;
+  /** The journal is another one already, and the state that it continues from is still to be put in place. */
+  #expected = 0;
   /** Counts what makes a read that is under way useless. */
   #generation = 0;
 
@@ -38,7 +40,7 @@ export class Pump {
 
   /** False while the application's state has entries that were removed from the journal. */
   get isCurrent(): boolean {
-    if (this.#rewinding) return false;
+    if (this.#rewinding || this.#expected > 0) return false;
     return this.#rewindTo === undefined || this.#options.application.appliedVersion <= this.#rewindTo;
   }
 
@@ -70,13 +72,20 @@ export class Pump {
     this.#run();
   }
 
-  /** Runs something that replaces the application's state while nothing is applied. */
+  /** The journal does not continue the application's state any more: nothing is applied before a `replace` for it succeeded. */
+  expectReplacement(): void {
+    this.#generation++;
+    this.#expected++;
+  }
+
+  /** Runs something that replaces the application's state, as was expected. */
   async replace(action: () => Promise<void>): Promise<void> {
     this.#generation++;
     this.#busy++;
     try {
       await action();
       this.#rewindTo = undefined;
+      this.#expected--;
     } finally {
       this.#busy--;
     }
@@ -84,7 +93,7 @@ export class Pump {
   }
 
   #run(): void {
-    if (this.#busy > 0 || this.#leading) return;
+    if (this.#busy > 0 || this.#leading || this.#expected > 0) return;
     const { application } = this.#options;
     if (this.#rewindTo !== undefined) {
       const version = this.#rewindTo;
@@ -135,6 +144,8 @@ export class Pump {
     if (generation !== this.#generation || this.#leading) return;
     const { application } = this.#options;
     if (entries === undefined) {
+      // What was committed is not of the journal that begins anew.
+      this.#committed = 0;
       this.#options.lost(from);
       return;
     }
