@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../support/until.ts';
 import { type Fault, followsAgain, nextLeader, repair, strike } from './support/faults.ts';
+import { claimVip } from './support/rival.ts';
 import { Site } from './support/site.ts';
 
 describe('nodes that notice a dead leader and move the VIP themselves', () => {
@@ -42,4 +43,11 @@ describe('nodes that notice a dead leader and move the VIP themselves', () => {
     },
     60_000,
   );
+
+  it('another machine claims the VIP: the leader notices and says again where it is', async () => {
+    await claimVip(site);
+    const leader = await site.leader();
+    expect((await leader.mfsha('history')).stdout).toMatch(/claims 10\.91\.0\.100 too/);
+    mkdirSync(join(mount, 'behind-claim'));
+  }, 60_000);
 });

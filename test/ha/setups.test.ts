@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { program } from '../support/cluster.ts';
 import { until } from '../support/until.ts';
 import { followsAgain, nextLeader } from './support/faults.ts';
+import { claimVip } from './support/rival.ts';
 import { kill, mfsha, other, siteFor } from './support/setups.ts';
 
 describe('two masters, formerly with DRBD under the metadata and keepalived over them', () => {
@@ -155,6 +156,8 @@ describe('keepalived in front of any service', () => {
     mkdirSync(join(mount, 'after'));
     expect(readdirSync(mount)).toHaveLength(21);
   }, 120_000);
+
+  it('another machine claims the VIP: the leader says again where it is', () => claimVip(site()), 60_000);
 });
 
 describe('two nodes that store everything', () => {

@@ -30,6 +30,10 @@ export class Host {
     ip('-n', this.namespace, 'address', 'add', `${address}/24`, 'dev', 'eth0');
   }
 
+  removeAddress(address: string): void {
+    ip('-n', this.namespace, 'address', 'del', `${address}/24`, 'dev', 'eth0');
+  }
+
   /** Pulls the cable, or puts it back: the host sees its carrier go. */
   cable(state: 'up' | 'down'): void {
     ip('-n', this.#bridge, 'link', 'set', this.#port, state);

@@ -66,10 +66,10 @@ function globals(settings: KeepalivedSettings): string {
     '# the node reads what keepalived decides from here: no process start in the way of a failover',
     `vrrp_notify_fifo ${fifo} ${settings.nodeUser}`,
     `vrrp_version ${password === undefined ? 3 : 2}`,
-    '# after a conflict (both had the VIP) the one that keeps it says so on the wire again, and once a minute anyway',
+    '# after a conflict (both had the VIP) the one that keeps it says so on the wire again; and now and then anyway, should a stranger claim it',
     'vrrp_garp_master_delay 1',
     'vrrp_garp_lower_prio_delay 1',
-    'vrrp_garp_master_refresh 60',
+    'vrrp_garp_master_refresh 10',
     ...(mail
       ? [block('notification_email', [mail.to]), `notification_email_from ${mail.from}`, `smtp_server ${mail.server}`]
       : []),

@@ -28,7 +28,10 @@ export interface VipKeeper {
   close(): Promise<void>;
 }
 
-/** Gratuitous ARP after taking over, counted from then: frames get lost, and switches learn slowly. */
+/**
+ * Gratuitous ARP after taking over or after a rival's claim, counted from then: frames get lost, switches learn slowly, and Linux ignores what
+ * it hears within a second of the rival's.
+ */
 const ANNOUNCE_AFTER_MS = [50, 200, 1000, 3000];
 /** How often the address and its rivals are looked for while it is held. */
 const WATCH_MS = 1000;
@@ -46,7 +49,8 @@ class Keeper implements VipKeeper {
   readonly interfaceName: string;
   #socket: ArpSocket | undefined;
   #wanted = false;
-  #timers: Cancel[] = [];
+  #cancelWatch: Cancel = () => {};
+  #repeats: Cancel[] = [];
   #looks = 0;
   /** Changes are made one after the other. */
   #last: Promise<void> = Promise.resolve();
@@ -75,7 +79,7 @@ class Keeper implements VipKeeper {
       if (before) return;
       this.#options.report('info', `virtual address ${formatVirtualAddress(this.#vip)} taken on ${this.interfaceName}`);
       this.#watch();
-      this.announce();
+      this.#announceRepeatedly();
     });
   }
 
@@ -116,15 +120,22 @@ class Keeper implements VipKeeper {
     if (!this.#wanted) return;
     const { clock } = this.#options;
     this.#looks = 0;
-    this.#timers = [
-      ...ANNOUNCE_AFTER_MS.map((delayMs) => clock.timeout(delayMs, () => this.announce())),
-      clock.interval(WATCH_MS, () => this.#look()),
-    ];
+    this.#cancelWatch = clock.interval(WATCH_MS, () => this.#look());
   }
 
   #unwatch(): void {
-    for (const cancel of this.#timers) cancel();
-    this.#timers = [];
+    this.#cancelWatch();
+    this.#cancelRepeats();
+  }
+
+  #cancelRepeats(): void {
+    for (const cancel of this.#repeats.splice(0)) cancel();
+  }
+
+  #announceRepeatedly(): void {
+    this.#cancelRepeats();
+    this.announce();
+    this.#repeats = ANNOUNCE_AFTER_MS.map((delayMs) => this.#options.clock.timeout(delayMs, () => this.announce()));
   }
 
   #look(): void {
@@ -142,7 +153,9 @@ class Keeper implements VipKeeper {
         await addAddress(this.#vip, this.interfaceName);
         this.announce();
       }).catch((error: unknown) => report('error', `can't add ${this.#vip.address} again: ${String(error)}`));
-    } else if (rival !== undefined || this.#looks % REFRESH_LOOKS === 0) {
+    } else if (rival !== undefined) {
+      this.#announceRepeatedly();
+    } else if (this.#looks % REFRESH_LOOKS === 0) {
       this.announce();
     }
   }
