@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { apply, ImageError, ImageInput, imageBytes, loadImage, type Operation, takeSnapshot } from '../src/index.ts';
+import {
+  apply,
+  ImageError,
+  ImageInput,
+  imageBytes,
+  loadImage,
+  type Operation,
+  type State,
+  takeSnapshot,
+} from '../src/index.ts';
 import {
   assemble,
   dump,
@@ -20,6 +29,19 @@ const image2 = fixture('image-2/metadata.mfs');
 function save(image: Buffer): Buffer {
   const { state, carried } = load(image);
   return imageBytes(state, { now: NOW, carried }).image;
+}
+
+/** `size`: bytes of each piece. */
+function loadInPieces(image: Buffer, size: number): State {
+  const input = new ImageInput(image.length);
+  const loading = loadImage(input, { now: NOW });
+  let step = loading.next();
+  for (let at = 0; step.done !== true; at += size) {
+    expect(input.received).toBe(at);
+    input.push(Buffer.from(image.subarray(at, at + size)));
+    step = loading.next();
+  }
+  return step.value.state;
 }
 
 function withPayload(section: Section, payload: Buffer): Section {
@@ -48,14 +70,24 @@ describe.each(IMAGES)('%s', (name) => {
 
   it('loads when it arrives in pieces of any size', () => {
     for (const size of [1, 7, 1000]) {
-      const input = new ImageInput(image.length);
-      const loading = loadImage(input, { now: NOW });
-      let step = loading.next();
-      for (let at = 0; step.done !== true; at += size) {
-        input.push(Buffer.from(image.subarray(at, at + size)));
-        step = loading.next();
-      }
-      expect(imageBytes(step.value.state, { now: NOW }).image).toEqual(save(image));
+      expect(imageBytes(loadInPieces(image, size), { now: NOW }).image).toEqual(save(image));
+    }
+  });
+
+  it('loads when long and short records lie across the ends of large pieces', () => {
+    const { state } = load(image);
+    const create = { op: 'CREATE', parent: 1, type: 1, mode: 0o644, cumask: 0, uid: 0, gid: 0, rdev: 0 } as const;
+    for (let i = 0; i < 2000; i++) {
+      const name = Buffer.from(`${i}`.padEnd(i % 256, '-'));
+      const operation: Operation = { ...create, name, inode: 0 };
+      expect(apply(state, NOW, operation, 'live')).toBe(0);
+      const index = i % 100 === 0 ? i * 50 : 0;
+      const write: Operation = { op: 'WRITE', inode: operation.inode, index, opflag: 0, chtime: 1, chunkid: 0 };
+      expect(apply(state, NOW, write, 'live')).toBe(0);
+    }
+    const large = imageBytes(state, { now: NOW }).image;
+    for (const size of [50_000, 70_000, 300_000]) {
+      expect(imageBytes(loadInPieces(large, size), { now: NOW }).image.equals(save(large))).toBe(true);
     }
   });
 

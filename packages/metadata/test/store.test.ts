@@ -5,6 +5,7 @@ import { RecordSums } from '../src/image/save/record-sums.ts';
 import { Arena, blockBytes, MAX_BLOCK_BYTES } from '../src/store/arena.ts';
 import { ChainedIndex, mixBits } from '../src/store/chained-index.ts';
 import { SEGMENT_ROWS, U32Column, U64SumColumn } from '../src/store/columns.ts';
+import { HashedIndex } from '../src/store/hashed-index.ts';
 import { InodeNumbers } from '../src/store/inode-numbers.ts';
 import { FreeInodeQueue } from '../src/tables/free-inodes.ts';
 import { NodeTable } from '../src/tables/nodes.ts';
@@ -32,35 +33,77 @@ test('64-bit sums stay exact while huge numbers come and go', () => {
   );
 });
 
-test.each([0, 3000, 100_000])('an index with room for %i finds what was inserted and not removed', (room) => {
+interface TestedIndex {
+  reserve(rows: number): void;
+  find(key: number): number;
+  insert(row: number, key: number): void;
+  remove(row: number, key: number): void;
+}
+
+function chained(): TestedIndex {
   const keys = new U32Column();
   const index = new ChainedIndex((row) => mixBits(keys.get(row)));
+  return {
+    reserve: (rows) => index.reserve(rows),
+    find(key) {
+      let row = index.first(mixBits(key));
+      while (row !== 0 && keys.get(row) !== key) row = index.next.get(row);
+      return row;
+    },
+    insert(row, key) {
+      keys.set(row, key);
+      index.insert(row, mixBits(key));
+    },
+    remove: (row, key) => index.remove(row, mixBits(key)),
+  };
+}
+
+/** Four keys have the same hash. */
+function hashed(): TestedIndex {
+  const keys = new U32Column();
+  const index = new HashedIndex();
+  const hashOf = (key: number) => Math.imul(key >>> 2, 0x9e37_79b1) >>> 0;
+  return {
+    reserve: (rows) => index.reserve(rows),
+    find(key) {
+      const hash = hashOf(key);
+      let row = index.first(hash);
+      while (row !== 0 && keys.get(row) !== key) row = index.next(row, hash);
+      return row;
+    },
+    insert(row, key) {
+      keys.set(row, key);
+      index.insert(row, hashOf(key));
+    },
+    remove: (row) => index.remove(row),
+  };
+}
+
+test.each([
+  { kind: 'a chained index', make: chained, room: 0 },
+  { kind: 'a chained index', make: chained, room: 3000 },
+  { kind: 'a hashed index', make: hashed, room: 0 },
+  { kind: 'a hashed index', make: hashed, room: 100_000 },
+])('$kind with room for $room finds what was inserted and not removed', ({ make, room }) => {
+  const index = make();
   index.reserve(room);
   const dice = new Dice(1);
   const rowOf = new Map<number, number>();
-  const find = (key: number): number => {
-    let row = index.first(mixBits(key));
-    while (row !== 0 && keys.get(row) !== key) {
-      row = index.next.get(row);
-    }
-    return row;
-  };
   for (let row = 1; row <= 8000; row++) {
     const key = dice.chance(0.5) ? row : dice.below(2 ** 32);
-    if (find(key) === 0) {
-      keys.set(row, key);
-      index.insert(row, mixBits(key));
+    if (index.find(key) === 0) {
+      index.insert(row, key);
       rowOf.set(key, row);
     }
     if (dice.chance(0.3)) {
       const [victim, victimRow] = dice.pick([...[...rowOf].slice(0, 50)]);
-      index.remove(victimRow, mixBits(victim));
+      index.remove(victimRow, victim);
       rowOf.delete(victim);
-      expect(find(victim)).toBe(0);
+      expect(index.find(victim)).toBe(0);
     }
   }
   for (const [key, row] of rowOf) {
-    expect(find(key)).toBe(row);
+    expect(index.find(key)).toBe(row);
   }
 });
 

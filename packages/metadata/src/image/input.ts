@@ -3,6 +3,9 @@ import { ImageError } from './errors.ts';
 /** A parser that is resumed with more input: it yields how many bytes it lacks, and returns its result. */
 export type Resumable<R> = Generator<number, R, void>;
 
+/** A record that begins in one piece of input and ends in the next is put together with so much of the next, if that suffices. */
+const SEAM_BYTES = 64 * 1024;
+
 /** A single record may not ask for more than this in one piece. */
 const LONGEST_RECORD_BYTES = 0x4000_0000;
 
@@ -21,6 +24,9 @@ export class ImageInput {
   readonly totalBytes: number;
   /** Place of `bytes[0]` in the file. */
   #base = 0;
+  /** Input whose beginning stands in `bytes` too, behind `#seamStart` bytes of the input before it. */
+  #following: Buffer | undefined;
+  #seamStart = 0;
 
   constructor(totalBytes: number) {
     this.totalBytes = totalBytes;
@@ -33,7 +39,7 @@ export class ImageInput {
 
   /** Position in the file up to which input has arrived. */
   get received(): number {
-    return this.#base + this.limit;
+    return this.#base + (this.#following === undefined ? this.limit : this.#seamStart + this.#following.length);
   }
 
   get available(): number {
@@ -42,12 +48,39 @@ export class ImageInput {
 
   /** Adds the bytes that follow in the file. The buffer belongs to the input from now on. */
   push(chunk: Buffer): void {
-    const rest = this.available;
+    this.#enterFollowing();
+    const rest = this.bytes.subarray(this.position, this.limit);
     this.#base += this.position;
-    this.bytes = rest === 0 ? chunk : Buffer.concat([this.bytes.subarray(this.position, this.limit), chunk]);
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
-    this.position = 0;
-    this.limit = this.bytes.length;
+    if (rest.length === 0) {
+      this.#replace(chunk, 0);
+      return;
+    }
+    this.#replace(Buffer.concat([rest, chunk.subarray(0, SEAM_BYTES)]), 0);
+    if (chunk.length <= SEAM_BYTES) return;
+    this.#following = chunk;
+    this.#seamStart = rest.length;
+  }
+
+  #replace(bytes: Buffer, position: number): void {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.position = position;
+    this.limit = bytes.length;
+  }
+
+  /** Goes on in the input that was only begun, without a copy if nothing in front of it is needed any more. */
+  #enterFollowing(): void {
+    const following = this.#following;
+    if (following === undefined) return;
+    this.#following = undefined;
+    if (this.position < this.#seamStart) {
+      const rest = this.bytes.subarray(this.position, this.#seamStart);
+      this.#base += this.position;
+      this.#replace(Buffer.concat([rest, following]), 0);
+    } else {
+      this.#base += this.#seamStart;
+      this.#replace(following, this.position - this.#seamStart);
+    }
   }
 
   /** Waits until `lengthBytes` are available; fails if the file has not that many. */
@@ -58,6 +91,7 @@ export class ImageInput {
       this.fail(`the file is truncated: ${lengthBytes} bytes needed, ${left} left`);
     }
     if (lengthBytes > LONGEST_RECORD_BYTES) this.fail(`a record of ${lengthBytes} bytes`);
+    this.#enterFollowing();
     while (this.available < lengthBytes) yield lengthBytes - this.available;
   }
 

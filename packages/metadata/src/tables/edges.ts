@@ -1,6 +1,6 @@
 import type { Arena } from '../store/arena.ts';
-import { ChainedIndex } from '../store/chained-index.ts';
 import { U16Column, U32Column } from '../store/columns.ts';
+import { HashedIndex } from '../store/hashed-index.ts';
 import { SUSTAINED_BUCKETS, TRASH_BUCKETS } from './constants.ts';
 import type { DirectoryTable } from './directories.ts';
 import type { NodeTable } from './nodes.ts';
@@ -34,12 +34,11 @@ export class EdgeTable {
   readonly nextOfChild = new U32Column();
 
   private readonly nameRef = new U32Column();
-  private readonly hash = new U32Column();
   private readonly arena: Arena;
   private readonly nodes: NodeTable;
   private readonly directories: DirectoryTable;
   private readonly seed: number;
-  private readonly index = new ChainedIndex((row) => this.hash.get(row));
+  private readonly index = new HashedIndex();
   private freeRow = 0;
   private used = 1;
   private live = 0;
@@ -64,17 +63,12 @@ export class EdgeTable {
   /** Edge of a name in a directory (node row), 0 = none. */
   find(parent: number, name: Uint8Array): number {
     const hash = hashName(this.seed ^ Math.imul(parent, 0x9e37_79b1), name, 0, name.length);
-    const next = this.index.next;
     let row = this.index.first(hash);
     while (row !== 0) {
-      if (
-        this.hash.get(row) === hash &&
-        this.parent.get(row) === parent &&
-        this.arena.equals(this.nameRef.get(row), this.nameLength.get(row), name)
-      ) {
+      if (this.parent.get(row) === parent && this.arena.equals(this.nameRef.get(row), this.nameLength.get(row), name)) {
         return row;
       }
-      row = next.get(row);
+      row = this.index.next(row, hash);
     }
     return 0;
   }
@@ -170,10 +164,10 @@ export class EdgeTable {
     this.unlink(row, list);
     this.forgetChild(row);
     if (this.parent.get(row) !== 0) {
-      this.index.remove(row, this.hash.get(row));
+      this.index.remove(row);
     }
     this.arena.free(this.nameRef.get(row), this.nameLength.get(row));
-    for (const column of [this.parent, this.child, this.nameRef, this.hash]) {
+    for (const column of [this.parent, this.child, this.nameRef]) {
       column.set(row, 0);
     }
     this.nextSibling.set(row, this.freeRow);
@@ -198,7 +192,6 @@ export class EdgeTable {
     this.nodes.names.set(child, this.nodes.names.get(child) + 1);
     if (parent !== 0) {
       const hash = hashName(this.seed ^ Math.imul(parent, 0x9e37_79b1), bytes, start, end);
-      this.hash.set(row, hash);
       this.index.insert(row, hash);
     }
     return row;

@@ -11,16 +11,16 @@ export function chunksCovering(lengthBytes: number): number {
 }
 
 function acquire(state: State, chunkId: number, classId: number): void {
-  const chunk = state.chunks.find(chunkId);
-  if (chunkId !== 0 && chunk !== 0) {
+  const chunk = chunkId === 0 ? 0 : state.chunks.find(chunkId);
+  if (chunk !== 0) {
     state.chunks.addReference(chunk, classId);
     state.observer.chunkReferencesChanged(chunk, chunkId);
   }
 }
 
 function release(state: State, chunkId: number, classId: number): void {
-  const chunk = state.chunks.find(chunkId);
-  if (chunkId !== 0 && chunk !== 0) {
+  const chunk = chunkId === 0 ? 0 : state.chunks.find(chunkId);
+  if (chunk !== 0) {
     state.chunks.removeReference(chunk, classId);
     state.observer.chunkReferencesChanged(chunk, chunkId);
   }
@@ -94,8 +94,13 @@ export function changeLength(state: State, row: number, length: number): void {
   const sizeBefore = sizeOfSlots(state, row, first, last, before);
   const sizeAfter = sizeOfSlots(state, row, first, last, length);
   nodes.length.set(row, length);
-  addForEachName(state, row, sizes(before, sizeBefore, copies), -1);
-  addForEachName(state, row, sizes(length, sizeAfter, copies), 1);
+  if (Math.max(before, length, sizeBefore * copies, sizeAfter * copies) <= Number.MAX_SAFE_INTEGER) {
+    addForEachName(state, row, sizes(length - before, sizeAfter - sizeBefore, copies), 1);
+  } else {
+    // The difference of huge numbers would not be exact, as each of them is.
+    addForEachName(state, row, sizes(before, sizeBefore, copies), -1);
+    addForEachName(state, row, sizes(length, sizeAfter, copies), 1);
+  }
   const type = nodes.type.get(row);
   if (type === TYPE_TRASH) {
     state.detached.trashBytes += length - before;

@@ -1,6 +1,9 @@
 import type { State } from '../state.ts';
 import { isFileType, ROOT_INODE, TYPE_DIRECTORY, TYPE_SUSTAINED, TYPE_TRASH } from '../tables/constants.ts';
-import { type Contribution, contributionOf } from './contribution.ts';
+import { type Contribution, contributionOf, noContribution } from './contribution.ts';
+
+/** Twice this is an exact double. */
+const MOST_COLLECTED_BYTES = 2 ** 52;
 
 /** Adds (sign 1) or subtracts (sign -1) a contribution to the sums of a directory (node row) and of all directories above it. */
 export function addUpwards(state: State, directory: number, what: Contribution, sign: 1 | -1): void {
@@ -90,20 +93,45 @@ function countFile(state: State, row: number, type: number): void {
 /** Children and subdirectories of each directory, and the sums of what is directly in it and is no directory. */
 function countNames(state: State): void {
   const { nodes, edges, directories } = state;
+  // Names of a directory stand together in an image: what they add is added once for many.
+  let total = noContribution();
+  let list = 0;
+  let present = 0;
   for (let edge = 1; edge < edges.rowLimit; edge++) {
     const parent = edges.parent.get(edge);
     const child = edges.child.get(edge);
     if (child === 0 || parent === 0) {
       continue;
     }
-    const list = nodes.aux.get(parent);
+    if (parent !== present || Math.max(total.length, total.size, total.realsize) > MOST_COLLECTED_BYTES) {
+      addToList(state, list, total, 1);
+      total = noContribution();
+      present = parent;
+      list = nodes.aux.get(parent);
+    }
     directories.children.set(list, directories.children.get(list) + 1);
     if (nodes.type.get(child) === TYPE_DIRECTORY) {
       directories.subdirs.set(list, directories.subdirs.get(list) + 1);
     } else {
-      addToList(state, list, contributionOf(state, child), 1);
+      collect(state, list, contributionOf(state, child), total);
     }
   }
+  addToList(state, list, total, 1);
+}
+
+/** Adds a contribution to what is collected for a list, or, where a sum would not be exact, to the list itself. */
+function collect(state: State, list: number, what: Contribution, total: Contribution): void {
+  if (Math.max(what.length, what.size, what.realsize) > MOST_COLLECTED_BYTES) {
+    addToList(state, list, what, 1);
+    return;
+  }
+  total.inodes += what.inodes;
+  total.dirs += what.dirs;
+  total.files += what.files;
+  total.chunks += what.chunks;
+  total.length += what.length;
+  total.size += what.size;
+  total.realsize += what.realsize;
 }
 
 /** All directories that can be reached from the root, each after its parent. */
