@@ -110,7 +110,8 @@ export function onPromiseRequest(core: Context, peer: Peer, message: MessageOf<'
   const { epoch, about } = message;
   noteAbout(core, peer, about);
   core.seenEpoch = Math.max(core.seenEpoch, epoch);
-  const again = epoch === core.promised && core.promisedTo === peer.id;
+  // A candidate that lost its disk may stand for an epoch that it has led before.
+  const again = epoch === core.promised && core.promisedTo === peer.id && about.log.joined;
   if (epoch <= core.promised && !again) {
     refuse(core, peer, epoch, 'epoch');
     return;

@@ -140,7 +140,12 @@ export class Context {
 
   promised: number;
   promisedTo: NodeId;
+  /** This node remembers what it promised and stored (`LogDescription.joined`). */
   joined: boolean;
+  /** The same, and its disk says so: what it stores counts for a quorum. */
+  votes: boolean;
+  /** Of a node that does not: what the leader had in its journal when they met. It may be what this node had stored before it lost its disk. */
+  joinTarget: { leader: NodeId; version: number } | undefined;
   commit: number;
   /** The highest epoch that anybody mentioned. */
   seenEpoch: number;
@@ -184,7 +189,14 @@ export class Context {
     this.isWitness = config.nodes.some((node) => node.id === config.self && node.witness);
     this.promised = state.promised;
     this.promisedTo = state.promisedTo;
-    this.joined = state.joined;
+    // A journal that ends before what was committed has lost its files.
+    this.joined = state.joined && state.commit <= log.last;
+    this.votes = this.joined;
+    if (state.joined && !this.joined)
+      this.report(
+        'error',
+        `the journal ends with change ${log.last}, and ${state.commit} was committed: files are missing`,
+      );
     this.commit = Math.max(Math.min(state.commit, log.last), log.base);
     this.seenEpoch = state.promised;
     this.log = new LocalLog(log, config.protocol === 'C', (operation, done) => this.store(operation, done));
@@ -244,8 +256,10 @@ export class Context {
   /** Stores promise, history and the rest. */
   storeState(done?: () => void): void {
     this.#unstoredStates++;
+    const { joined } = this;
     this.store({ kind: 'state', state: this.persistent }, () => {
       this.#unstoredStates--;
+      this.votes = joined && this.joined;
       done?.();
       this.#stateStored();
     });

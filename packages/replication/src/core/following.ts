@@ -49,6 +49,7 @@ export function onQuery(core: Context, peer: Peer, message: MessageOf<'query'>):
   noteAbout(core, peer, message.about);
   if (!accepts(core, peer, message.epoch)) return;
   noteGrant(core, peer.id);
+  core.joinTarget = { leader: peer.id, version: message.about.log.last };
   describeTo(core, peer, message.epoch, message.sentMs);
 }
 
@@ -65,13 +66,14 @@ export function onHeartbeat(core: Context, peer: Peer, message: MessageOf<'heart
   noteGrant(core, peer.id);
   core.retain = Math.max(core.retain, message.retain);
   learnCommit(core, message.commit);
+  maybeTakePart(core);
   acknowledge(core, message.sentMs);
 }
 
 /** What this node has of its leader's journal, as an acknowledgement says it. */
 function standing(core: Context): { epoch: number; stored: number; taken: number } {
   const epoch = core.promised;
-  const stored = Math.min(core.log.storedIn(epoch), core.matched);
+  const stored = core.votes ? Math.min(core.log.storedIn(epoch), core.matched) : -1;
   return { epoch, stored, taken: Math.min(core.log.stored.version, core.matched) };
 }
 
@@ -85,6 +87,7 @@ export function acknowledge(core: Context, echoMs: number): void {
 /** After something was stored: the leader is told when that is news. */
 export function acknowledgeStored(core: Context): void {
   if (core.leader === undefined || core.matched < 0) return;
+  maybeTakePart(core);
   const { epoch, stored, taken } = standing(core);
   const { acknowledged } = core;
   if (epoch !== acknowledged.epoch || stored > acknowledged.stored || taken > acknowledged.taken)
@@ -147,10 +150,20 @@ function askAgain(core: Context, peer: Peer, epoch: number): void {
   else describeTo(core, peer, epoch, Number.NEGATIVE_INFINITY);
 }
 
-/** This journal is its leader's from now on, up to where it ends. */
-function takePart(core: Context): void {
+/**
+ * A node that does not remember what it promised and stored, as it is new or lost its disk, takes part when that can do no harm: no other
+ * node promised more than what it promised anew (whom it made leader before has promised that himself), and it has whatever it may have
+ * acknowledged before.
+ */
+function maybeTakePart(core: Context): void {
+  const { joinTarget, leader, log, promised } = core;
+  if (core.joined || leader === undefined || joinTarget?.leader !== leader) return;
+  const knowsPromises = [...core.peers.values()].every(({ about }) => (about?.promised ?? promised + 1) <= promised);
+  const stored = Math.min(log.storedIn(promised), core.matched);
+  if (stored < 0 || !core.rules.mayTakePart(knowsPromises, stored >= joinTarget.version)) return;
   core.joined = true;
-  core.discard = false;
+  core.report('info', `in step with ${leader}: this node counts for the quorum`);
+  core.storeState();
 }
 
 function appendRecords(core: Context, message: MessageOf<'append'>): void {
@@ -166,7 +179,8 @@ function appendRecords(core: Context, message: MessageOf<'append'>): void {
     if (record.epoch <= end.epoch) continue;
     pushUpTo(record.first - 1);
     const done = log.beginEpoch(record);
-    if (record.epoch === message.epoch && core.leader !== undefined) takePart(core);
+    // This journal is its leader's from now on, up to where it ends.
+    if (record.epoch === message.epoch && core.leader !== undefined) core.discard = false;
     core.storeState(done);
   }
   pushUpTo(Number.POSITIVE_INFINITY);
@@ -237,7 +251,7 @@ export function imageFetched(core: Context, image: number): void {
   const replaced = log.replace(version, incoming.history);
   core.commit = version;
   core.matched = -1;
-  if (core.leader === incoming.peer) takePart(core);
+  if (core.leader === incoming.peer) core.discard = false;
   core.report('info', `continuing from an image of ${incoming.peer} with changes up to ${version}`);
   core.store({ kind: 'install', version, image, state: core.persistent }, () => {
     replaced();
@@ -263,6 +277,7 @@ export function forget(core: Context): void {
   core.commit = 0;
   core.matched = -1;
   core.joined = false;
+  core.votes = false;
   core.incoming = undefined;
   core.store({ kind: 'install', version: 0, image: 0, state: core.persistent }, () => {
     replaced();

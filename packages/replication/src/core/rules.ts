@@ -1,5 +1,5 @@
 /**
- * The three decisions that everybody's data hang on. They are apart so that a test can replace one by a wrong one and see the
+ * The decisions that everybody's data hang on. They are apart so that a test can replace one by a wrong one and see the
  * simulation find it; programs use `strictRules`.
  */
 export interface Rules {
@@ -9,10 +9,16 @@ export interface Rules {
   committed(versions: readonly number[], quorum: number): number;
   /** The last entry that is kept of a journal that ends at `last`, when the leader's parts from it behind `common`. */
   kept(common: number, last: number): number;
+  /**
+   * Does a node count for a quorum that has nothing of what it promised and stored, as it is new or lost its disk? It may know what every
+   * other node promised, and have everything that its leader had.
+   */
+  mayTakePart(knowsPromises: boolean, hasAll: boolean): boolean;
 }
 
 export const strictRules: Rules = {
   isStale: (epoch, promised) => epoch < promised,
   committed: (versions, quorum) => [...versions].sort((a, b) => b - a)[quorum - 1] ?? -1,
   kept: (common) => common,
+  mayTakePart: (knowsPromises, hasAll) => knowsPromises && hasAll,
 };

@@ -30,7 +30,9 @@ export async function recoverNode(options: RecoverOptions): Promise<RecoveredLog
   // Of an epoch whose beginning lies behind the last entry nothing is left: the entries before it were never synced.
   const kept = state.history.filter((record) => record.first <= last + 1);
   const history = kept.length === 0 && last > 0 ? [dataBeforeJournal(options.dataId ?? '')] : kept;
-  return { base, last, history, state: { ...state, history } };
+  // An image on disk holds committed entries only, and may be younger than the last note of what is committed.
+  const commit = Math.max(state.commit, Math.min(options.application?.appliedVersion ?? 0, last));
+  return { base, last, history, state: { ...state, commit, history } };
 }
 
 /**
