@@ -18,6 +18,7 @@ const REPORT: NodeReport = {
   witness: false,
   role: 'Primary',
   data: 'UpToDate',
+  joined: true,
   epoch: 7,
   promised: 7,
   leader: 'alpha',
@@ -120,6 +121,23 @@ describe('mfsha against a control socket', () => {
     ])
       expect(shown.out).toContain(text);
     expect(JSON.parse((await mfsha('status', '--json')).out)).toMatchObject({ role: 'Primary', version: 4711 });
+  });
+
+  it('shows how a node catches up, change by change, with the speed of the moment', async () => {
+    let version = 10_000;
+    answer = () => {
+      const [beta, watch] = REPORT.peers;
+      const node = { ...REPORT, peers: [{ ...beta, version, behind: 40_000 - version }, watch] };
+      version += 10_000;
+      return { ok: true, node };
+    };
+    const { out } = await mfsha('status');
+    const line = out.trimEnd().split('\n').at(-1) ?? '';
+    expect(line).toMatch(
+      /^beta {2}\[=+>\.+\] sync'ed: 50\.0% \(change 20000 of 40000\) {2}speed: \d{4,5} changes\/s {2}finish: 0:00:0\d$/,
+    );
+    version = 39_500;
+    expect((await mfsha('status')).out).not.toContain("sync'ed");
   });
 
   it('checks: silent and 0 when fit, a reason and 1 when not', async () => {

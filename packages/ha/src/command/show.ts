@@ -1,10 +1,12 @@
 import { numberOption } from './arguments.ts';
 import { request, statusOf } from './asking.ts';
 import { type Invocation, noOperands } from './invocation.ts';
-import { statusText } from './statusText.ts';
+import { isCatchingUp, statusText } from './statusText.ts';
 import { formatTime } from './words.ts';
 
 const PATIENCE_MS = 5000;
+/** The speed of a catch-up is measured over that long. */
+const SPEED_OVER_MS = 500;
 const DEFAULT_EVENTS = 50;
 
 const json = (value: unknown) => process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
@@ -13,9 +15,15 @@ const json = (value: unknown) => process.stdout.write(`${JSON.stringify(value, n
 export async function status(invocation: Invocation): Promise<number> {
   noOperands(invocation);
   const { options } = invocation;
-  const answer = statusOf(await request(options, { command: 'status' }, PATIENCE_MS));
-  if (options.json) json(answer);
-  else process.stdout.write(statusText(answer));
+  const look = async () => statusOf(await request(options, { command: 'status' }, PATIENCE_MS));
+  const first = await look();
+  if (options.json) json(first);
+  else if (!isCatchingUp(first)) process.stdout.write(statusText(first));
+  else {
+    const beganMs = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, SPEED_OVER_MS));
+    process.stdout.write(statusText(await look(), first, performance.now() - beganMs));
+  }
   return 0;
 }
 

@@ -1,7 +1,7 @@
 import type { PeerStatus } from '@alces/replication';
 import type { NodeReport } from '../control/types.ts';
 import { fitness } from '../vip/fitness.ts';
-import { formatTable, formatTime, progressLine } from './words.ts';
+import { catchUpLine, formatTable, formatTime, progressLine } from './words.ts';
 
 function ownLines(status: NodeReport): string[][] {
   const rows = [
@@ -37,13 +37,41 @@ function peerRow(peer: PeerStatus): string[] {
   return [peer.id, ...words, String(peer.version), String(peer.behind)];
 }
 
-/** What `mfsha status` shows, in DRBD's words. */
-export function statusText(status: NodeReport): string {
+/** A node that lags no more than that is in step for people: it takes a moment only. */
+const WORTH_SHOWING = 1000;
+
+/** Who catches up change by change: this node with its leader, or the peers with this one. */
+function lagging(status: NodeReport): { id: string; version: number; total: number }[] {
+  const own = { id: status.self, version: status.committed, total: status.leaderCommitted };
+  const peers = status.peers
+    .filter((peer) => peer.connection === 'SyncSource')
+    .map(({ id, version, behind }) => ({ id, version, total: version + behind }));
+  return [own, ...peers].filter(({ version, total }) => total - version > WORTH_SHOWING);
+}
+
+/** Whether `statusText` has a speed to tell, and needs an earlier report to do so. */
+export function isCatchingUp(status: NodeReport): boolean {
+  return lagging(status).length > 0;
+}
+
+function progressLines(status: NodeReport, before: NodeReport | undefined, elapsedMs: number): string[] {
+  const { sync } = status;
+  const earlier = before === undefined ? [] : lagging(before);
+  return [
+    ...(sync === undefined ? [] : [progressLine(sync.bytes, sync.totalBytes, sync.elapsedMs)]),
+    ...lagging(status).map(({ id, version, total }) => {
+      const from = earlier.find((one) => one.id === id)?.version ?? version;
+      return `${id}  ${catchUpLine(version, total, from, elapsedMs)}`;
+    }),
+  ];
+}
+
+/** What `mfsha status` shows, in DRBD's words. `before`: what the node said `elapsedMs` earlier, for the speed of what is under way. */
+export function statusText(status: NodeReport, before?: NodeReport, elapsedMs = 0): string {
   const head = `${status.self}${status.witness ? ' (witness)' : ''}`;
   const own = formatTable(ownLines(status).map((row) => ['', ...row]));
   const columns = ['peer', 'role', 'connection', 'data', 'version', 'behind'];
   const peers = formatTable([columns, ...status.peers.map(peerRow)]);
-  const { sync } = status;
-  const progress = sync === undefined ? '' : `\n${progressLine(sync.bytes, sync.totalBytes, sync.elapsedMs)}\n`;
-  return `${head}\n${own}\n\n${peers}\n${progress}`;
+  const progress = progressLines(status, before, elapsedMs);
+  return [head, own, '', peers, ...(progress.length > 0 ? ['', ...progress] : []), ''].join('\n');
 }

@@ -24,15 +24,26 @@ export function formatTime(timeMs: number): string {
 
 const BAR_CELLS = 20;
 
-/** How far an amount of work is, in DRBD's manner: a bar, percent, speed, time to the finish. */
-export function progressLine(doneBytes: number, totalBytes: number, elapsedMs: number): string {
-  const part = totalBytes > 0 ? Math.min(1, doneBytes / totalBytes) : 0;
+/** How far something is, in DRBD's manner: a bar, percent, speed, time to the finish. `perMs` 0: not known. */
+function bar(done: number, total: number, perMs: number, amount: string, speed: string): string {
+  const part = total > 0 ? Math.min(1, done / total) : 0;
   const filled = Math.round(part * BAR_CELLS);
-  const bar = `[${'='.repeat(Math.max(0, filled - 1))}${filled > 0 ? '>' : ''}${'.'.repeat(BAR_CELLS - filled)}]`;
-  const bytesPerMs = elapsedMs > 0 ? doneBytes / elapsedMs : 0;
-  const finish = bytesPerMs > 0 ? formatDuration((totalBytes - doneBytes) / bytesPerMs) : 'unknown';
+  const cells = `[${'='.repeat(Math.max(0, filled - 1))}${filled > 0 ? '>' : ''}${'.'.repeat(BAR_CELLS - filled)}]`;
+  const finish = perMs > 0 ? formatDuration((total - done) / perMs) : 'unknown';
+  return `${cells} sync'ed: ${(part * 100).toFixed(1)}% (${amount})  speed: ${speed}/s  finish: ${finish}`;
+}
+
+/** How far an image on its way is. */
+export function progressLine(doneBytes: number, totalBytes: number, elapsedMs: number): string {
+  const perMs = elapsedMs > 0 ? doneBytes / elapsedMs : 0;
   const amount = `${formatBytes(doneBytes)} of ${formatBytes(totalBytes)}`;
-  return `${bar} sync'ed: ${(part * 100).toFixed(1)}% (${amount})  speed: ${formatBytes(Math.round(bytesPerMs * 1000))}/s  finish: ${finish}`;
+  return bar(doneBytes, totalBytes, perMs, amount, formatBytes(Math.round(perMs * 1000)));
+}
+
+/** How far a journal is that catches up with another one, change by change. `beforeVersion`: where it was `elapsedMs` ago. */
+export function catchUpLine(version: number, total: number, beforeVersion: number, elapsedMs: number): string {
+  const perMs = elapsedMs > 0 ? Math.max(0, version - beforeVersion) / elapsedMs : 0;
+  return bar(version, total, perMs, `change ${version} of ${total}`, `${Math.round(perMs * 1000)} changes`);
 }
 
 /** Columns as wide as their widest cell, two spaces between them. */
