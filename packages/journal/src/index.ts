@@ -15,7 +15,14 @@ export { findDamage, noteImageSums } from './image-sums.ts';
 export { Journal, type JournalFollower, type JournalOptions, type JournalSettings, type SaveMode } from './journal.ts';
 export * from './ledger.ts';
 export type { InheritedChanges, MasterJournal } from './masterJournal.ts';
-export { checkHistory, type LoadFromDiskOptions, loadFromDisk, type Recovered, recover } from './recover.ts';
+export {
+  checkHistory,
+  type LoadFromDiskOptions,
+  loadFromDisk,
+  type Recovered,
+  recover,
+  tellSources,
+} from './recover.ts';
 export {
   checkCoverage,
   ReplayError,

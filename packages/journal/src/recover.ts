@@ -1,4 +1,11 @@
-import { ImageError, type LoadedImage, type LoadStage, loadImage, type StateOptions } from '@alces/metadata';
+import {
+  ImageError,
+  type LoadedImage,
+  type LoadStage,
+  loadImage,
+  type State,
+  type StateOptions,
+} from '@alces/metadata';
 import type { Disk } from '@alces/runtime';
 import { damagedEnd, type History } from './history.ts';
 import { parseImageFile } from './image-file.ts';
@@ -56,13 +63,27 @@ export async function loadFromDisk(path: string, options: LoadFromDiskOptions): 
       },
     }),
   );
-  const { nodes, storageClasses, chunks } = loaded.state;
+  tellCounts(loaded.state, report);
+  return loaded;
+}
+
+function tellCounts({ nodes, storageClasses, chunks }: State, report: Reporter): void {
   const sum = (counts: Float64Array) => counts.reduce((total, count) => total + count, 0);
   report.info(`all inodes: ${nodes.count}`);
   report.info(`directory inodes: ${sum(storageClasses.directories)}`);
   report.info(`file inodes: ${sum(storageClasses.files)}`);
   report.info(`chunks: ${chunks.count}`);
-  return loaded;
+}
+
+/** Tells what a state is made of, and what is in it if that is not what the image said. */
+export function tellSources(image: string, { applied, used, loaded }: Recovered, report: Reporter): void {
+  const { state } = loaded;
+  const from = state.metaversion - applied;
+  report.info(`used image ${image} (version ${from})`);
+  for (const [name, lines] of used) report.info(`used ${lines} changes of ${name}`);
+  if (applied > 0) tellCounts(state, report);
+  const changes = applied === 0 ? 'no changes applied' : `changes ${from}-${state.metaversion - 1} applied`;
+  report.info(`${changes}, metadata version is now ${state.metaversion}`);
 }
 
 export interface Recovered {

@@ -13,7 +13,7 @@ import {
 import { BACKUP_NAME, EMERGENCY_FOLDERS, IMAGE_NAME, inFolder, parseChangelogName, TEMPORARY_NAME } from './files.ts';
 import { type History, lastVersionOf, readHistory } from './history.ts';
 import { checkImage, type ImageCheck } from './image-file.ts';
-import { type LoadFromDiskOptions, loadFromDisk, type Recovered, recover } from './recover.ts';
+import { type LoadFromDiskOptions, loadFromDisk, type Recovered, recover, tellSources } from './recover.ts';
 import { ReplayError } from './replay.ts';
 import type { Reporter } from './report.ts';
 import { storeImage } from './store.ts';
@@ -58,6 +58,8 @@ export interface StartedMetadata extends LoadedImage {
 const SAME_MACHINE_FAMILIES = ['changelog'] as const;
 const ALL_FAMILIES = ['changelog', 'changelog_ml', 'changelog_ml_back'] as const;
 const TRY_RESTORE = " - try using option '-a'";
+const BRING_CHANGES =
+  " - put the change logs that have them (a metalogger's changelog_ml files, say) into the folder and use option '-a'";
 const NAME_LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 
 function loadOptions(options: StartOptions): LoadFromDiskOptions {
@@ -83,16 +85,16 @@ function recoverOptions(options: StartOptions, useBest: boolean): Parameters<typ
   };
 }
 
-function imageProblem(check: ImageCheck): string | undefined {
+function imageProblem(name: string, check: ImageCheck): string {
   switch (check.result) {
     case 'ok':
-      return undefined;
+      return `${name} is in order`;
     case 'missing':
-      return `can't find ${IMAGE_NAME}`;
+      return `can't find ${name}`;
     case 'unreadable':
-      return `error reading ${IMAGE_NAME} (${check.reason})`;
+      return `error reading ${name} (${check.reason})`;
     default:
-      return `${IMAGE_NAME} has ${check.result}`;
+      return `${name} has ${check.result}`;
   }
 }
 
@@ -153,10 +155,10 @@ async function refuseLaterChanges(options: StartOptions, image: ValidImage): Pro
  */
 async function recoverByItself(options: StartOptions): Promise<StartedMetadata> {
   const missing = `can't find ${IMAGE_NAME}`;
-  const refuse = (reason: string) => new StartError(`${missing}, and ${reason}${TRY_RESTORE}`);
+  const refuse = (reason: string, hint = TRY_RESTORE) => new StartError(`${missing}, and ${reason}${hint}`);
   const { disk, folder, report } = options;
   const image = await newestBackup(disk, folder);
-  if (image === undefined) throw new StartError(`${missing}${TRY_RESTORE}`);
+  if (image === undefined) throw await withoutImage(options, missing);
   const { path } = image;
   report.warn(
     `${IMAGE_NAME} is missing: the master was not stopped in order - recovering from ${image.name} and change logs`,
@@ -166,19 +168,31 @@ async function recoverByItself(options: StartOptions): Promise<StartedMetadata> 
   const newer = await findNewerSource(options, image, reached);
   if (newer !== undefined) throw refuse(newer);
   try {
-    const { loaded, applied } = await recover(
-      path,
-      history,
-      recoverOptions({ ...options, ignoreErrors: false }, false),
-    );
+    const recovered = await recover(path, history, recoverOptions({ ...options, ignoreErrors: false }, false));
+    const { loaded, applied } = recovered;
     if (image.name === TEMPORARY_NAME) await disk.rename(path, inFolder(folder, BACKUP_NAME));
     await cleanUp(options);
-    report.info(`recovered: ${applied} changes applied, metadata version ${loaded.state.metaversion}`);
+    tellSources(image.name, recovered, report);
     return { ...loaded, source: image.name, applied };
   } catch (error) {
-    if (error instanceof ImageError || error instanceof ReplayError) throw refuse(`recovery failed: ${error.message}`);
+    if (error instanceof ImageError) throw refuse(`recovery failed: ${image.name}: ${error.message}`);
+    if (error instanceof ReplayError) throw refuse(`recovery failed: ${error.message}`, BRING_CHANGES);
     throw error;
   }
+}
+
+/** What is wrong when there is no image to start from. */
+async function withoutImage({ disk, folder }: StartOptions, missing: string): Promise<StartError> {
+  const backup = await checkImage(disk, inFolder(folder, BACKUP_NAME));
+  if (backup.result !== 'missing')
+    return new StartError(`${missing}, and ${imageProblem(BACKUP_NAME, backup)}${TRY_RESTORE}`);
+  const isBare = (await findCandidates(disk, folder)).length === 0 && (await hasNoChangelogs(disk, folder));
+  const hint = isBare ? "; a new file system begins with a copy of metadata.mfs.empty (8 bytes: 'MFSM NEW')" : '';
+  return new StartError(`${missing}${TRY_RESTORE}${hint}`);
+}
+
+async function hasNoChangelogs(disk: Disk, folder: string): Promise<boolean> {
+  return (await findChangelogs(disk, folder, ALL_FAMILIES)).length === 0;
 }
 
 /** The backup; while a new one takes its place there is none for a moment, but the finished new one and the one before. */
@@ -207,26 +221,28 @@ async function findNewerSource(options: StartOptions, image: ValidImage, reached
     : undefined;
 }
 
-/** `-a`: the image with the highest version (spec 50 §7.2 steps 1-3). */
-async function chooseImage(options: StartOptions): Promise<ValidImage> {
+/** `-a`: the images that may be used, the one with the highest version first (spec 50 §7.2 steps 1-3). */
+async function chooseImages(options: StartOptions): Promise<ValidImage[]> {
   const { disk, folder, report, verbosity } = options;
   const candidates = await findCandidates(disk, folder);
   if (verbosity > 1) for (const candidate of candidates) report.info(describeCandidate(candidate));
   const valid = candidates.flatMap((candidate) => asValid(candidate) ?? []);
   checkSameFileSystem(options, candidates, valid);
-  let best = valid.reduce<ValidImage | undefined>(
-    (a, b) => (a === undefined || b.version > a.version ? b : a),
-    undefined,
-  );
   const metaid = valid.find((image) => image.metaid !== 0n)?.metaid ?? 0n;
-  if (metaid !== 0n) {
-    for (const image of await findEmergencyImages(disk, emergencyPlaces(options))) {
-      if (image.metaid === metaid && (best === undefined || image.version > best.version)) best = image;
-    }
-  }
-  if (best === undefined) throw new StartError("can't find valid metadata file");
-  if (verbosity > 0) report.info(`chosen most recent metadata file: ${describeImage(best)}`);
-  return best;
+  const emergency = await findEmergencyImages(disk, emergencyPlaces(options));
+  const related = emergency.filter((image) => metaid !== 0n && image.metaid === metaid);
+  const images = [...valid, ...related].sort((a, b) => b.version - a.version);
+  if (images.length === 0) throw new StartError(`can't find valid metadata file${whatIsThere(candidates, emergency)}`);
+  if (verbosity > 0) report.info(`chosen most recent metadata file: ${describeImage(images[0])}`);
+  return images;
+}
+
+/** A line for each file that might have been one to start from. */
+function whatIsThere(candidates: readonly Candidate[], emergency: readonly ValidImage[]): string {
+  const others = emergency.map(
+    (image) => `${describeImage(image)} may be of another file system - copy it into the folder if it is the right one`,
+  );
+  return [...candidates.map(describeCandidate), ...others].map((line) => `\n - ${line}`).join('');
 }
 
 function checkSameFileSystem(
@@ -249,26 +265,52 @@ function checkSameFileSystem(
 
 /** `-a` and `restore` (spec 50 §7.2, §7.4). */
 async function restoreBest(options: StartOptions): Promise<StartedMetadata> {
-  const { report, ignoreErrors } = options;
-  const image = await chooseImage(options);
-  const history = await historyBehind(options, ALL_FAMILIES, image.version);
-  let recovered: Recovered;
-  try {
-    recovered = await recover(image.path, history, recoverOptions(options, ignoreErrors));
-  } catch (error) {
-    if (error instanceof ImageError)
-      throw new StartError(`error loading metadata file (${image.name}): ${error.message}`);
-    if (!(error instanceof ReplayError)) throw error;
-    throw new StartError(`${error.message}\nerror applying changelogs - fix changelogs manually or use '-i' flag`);
-  }
+  const { report } = options;
+  const { image, history, recovered } = await recoverBest(options);
   const { loaded, applied, problem } = recovered;
   if (problem !== undefined) {
     report.error(`${problem}\nerror applying changelogs - ignoring (using best possible metadata version)`);
+    const { metaversion } = loaded.state;
+    const last = lastVersionOf(history);
+    if (last >= metaversion)
+      report.error(`changes ${metaversion}-${last} are NOT in this state; the files that have them are kept`);
   }
   await moveImageAway(options);
   await cleanUp(options);
+  tellSources(image.name, recovered, report);
   if (!isOwnHistory(image, recovered)) await storeNow(options, loaded);
   return { ...loaded, source: image.name, applied };
+}
+
+/**
+ * The state from the newest image that can be loaded. An older one than the newest there is must reach at least the same state with
+ * the change logs.
+ */
+async function recoverBest(
+  options: StartOptions,
+): Promise<{ image: ValidImage; history: History; recovered: Recovered }> {
+  const { report, ignoreErrors } = options;
+  const [best, ...older] = await chooseImages(options);
+  const failures: string[] = [];
+  for (const image of [best, ...older]) {
+    const history = await historyBehind(options, ALL_FAMILIES, image.version);
+    try {
+      const recovered = await recover(image.path, history, recoverOptions(options, ignoreErrors));
+      const reached = recovered.loaded.state.metaversion;
+      if (reached >= best.version) return { image, history, recovered };
+      failures.push(`${image.name} and the change logs give version ${reached} only, ${best.name} had ${best.version}`);
+    } catch (error) {
+      if (error instanceof ImageError) failures.push(`error loading metadata file (${image.name}): ${error.message}`);
+      else if (!(error instanceof ReplayError)) throw error;
+      else if (image === best)
+        throw new StartError(`${error.message}\nerror applying changelogs - fix changelogs manually or use '-i' flag`);
+      else failures.push(`${image.name}: ${error.message}`);
+    }
+    if (image !== older.at(-1)) report.error(`${failures.at(-1)} - trying an older image`);
+  }
+  throw new StartError(
+    `${failures.join('\n')}\nno image can be used - bring a better one, or accept damage with '-i' flag`,
+  );
 }
 
 /** Whether backup and the master's own change logs give this state again, should the master crash now. */
@@ -332,6 +374,6 @@ export async function startMetadata(options: StartOptions): Promise<StartedMetad
   const check = await checkImage(options.disk, path);
   if (check.result === 'missing') return recoverByItself(options);
   const image = asValid({ name: IMAGE_NAME, path, check });
-  if (image === undefined) throw new StartError(`${imageProblem(check)}${TRY_RESTORE}`);
+  if (image === undefined) throw new StartError(`${imageProblem(IMAGE_NAME, check)}${TRY_RESTORE}`);
   return startFromImage(options, image);
 }

@@ -64,7 +64,7 @@ describe('a plain start', () => {
     }));
 
   it.each([
-    ['is missing', () => {}, /^can't find metadata.mfs - try using option '-a'$/],
+    ['is missing', () => {}, /^can't find metadata.mfs - try using option '-a'; a new file system begins with/],
     [
       'is empty',
       (folder: Folder) => folder.write('metadata.mfs', ''),
@@ -166,9 +166,10 @@ describe('a plain start after a crash', () => {
       folder.copy(CHANGES_2, 'changelog.0.mfs');
       await refused(folder, /^can't find metadata.mfs - try using option '-a'$/);
       folder.write('metadata.mfs.back', fixture(IMAGE_1).subarray(0, 1000));
-      await refused(folder, /^can't find metadata.mfs - try using option '-a'$/);
+      const damaged = /^can't find metadata.mfs, and metadata.mfs.back has wrong ending - try using option '-a'$/;
+      await refused(folder, damaged);
       folder.copy(IMAGE_1, 'metadata.mfs.back.1');
-      await refused(folder, /^can't find metadata.mfs - try using option '-a'$/);
+      await refused(folder, damaged);
     }));
 
   it('is refused when something else knows more', () =>
@@ -282,6 +283,26 @@ describe('a start with -a', () => {
       expect((await started(folder, { restore: true, ignoreErrors: true })).state.metaid).toBe(7n);
     }));
 
+  it('takes an older image for a damaged one when the change logs lead on from there', () =>
+    inFolder(async (folder) => {
+      const damaged = Buffer.from(fixture(IMAGE_2));
+      // Name and nodes of the first edge.
+      const edges = damaged.indexOf('EDGE');
+      damaged.fill(0xff, edges + 16, edges + 40);
+      folder.copy(IMAGE_1, 'metadata_ml.mfs.back').write('metadata.mfs.back', damaged);
+      folder.write('changelog_ml.0.mfs', lines(CHANGES_2, 155, 170));
+      const all = { restore: true };
+      await refused(
+        folder,
+        /metadata_ml.mfs.back and the change logs give version 171 only, metadata.mfs.back had 187/,
+        all,
+      );
+      folder.write('changelog.0.mfs', lines(CHANGES_2, 171, 186));
+      const { state, source, report } = await started(folder, all);
+      expect([state.metaversion, source]).toEqual([187, 'metadata_ml.mfs.back']);
+      expect(report.text).toMatch(/error loading metadata file \(metadata.mfs.back\).* - trying an older image/);
+    }));
+
   it('refuses an empty folder', () =>
     inFolder(async (folder) => {
       await refused(folder, /^can't find valid metadata file$/, { restore: true });
@@ -316,6 +337,7 @@ describe('a start with -a', () => {
       const { state, report } = await started(folder, { restore: true, ignoreErrors: true });
       expect(state.metaversion).toBe(171);
       expect(report.text).toContain('error applying changelogs - ignoring (using best possible metadata version)');
+      expect(report.text).toContain('changes 171-186 are NOT in this state');
       expect(folder.bytes('metadata.mfs.back').readBigUInt64BE(8)).toBe(171n);
     }));
 });

@@ -2,6 +2,7 @@
  * `mfsmetarestore`: applies change logs to a metadata image, as users of 1.6 know it (spec 50 §7.5, 60 §12.3). It reads every image
  * format and writes that of 3.0.
  */
+import { chmod, chown, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import {
   BACKUP_NAME,
@@ -16,6 +17,7 @@ import {
   type Reporter,
   readHistory,
   recover,
+  tellSources,
   writeImageFile,
 } from '@alces/journal';
 import { dumpImage, ImageError, imageChunks } from '@alces/metadata';
@@ -47,6 +49,8 @@ interface Task {
   /** Undefined: print the image instead. */
   target: string | undefined;
   changelogs: string[];
+  /** What is at the target is kept beside it. */
+  keepsOld: boolean;
   useAll: boolean;
   useBest: boolean;
   ignoreErrors: boolean;
@@ -97,7 +101,7 @@ async function parseTask(argv: readonly string[], io: ToolIo): Promise<Task | 'v
   if (has('a')) {
     if (image !== undefined || target !== undefined || operands.length > 0) return usageError(io);
     const folder = resolve(optionValue('d') ?? DEFAULT_DATA_PATH);
-    return { ...common, ...(await filesOf(folder, io)), target: inFolder(folder, IMAGE_NAME) };
+    return { ...common, ...(await filesOf(folder, io)), target: inFolder(folder, IMAGE_NAME), keepsOld: true };
   }
   const printsOnly = target === undefined;
   if (image === undefined || has('d') || (printsOnly && (operands.length > 0 || common.useAll || common.useBest))) {
@@ -105,6 +109,7 @@ async function parseTask(argv: readonly string[], io: ToolIo): Promise<Task | 'v
   }
   return {
     ...common,
+    keepsOld: false,
     image: resolve(image),
     target: target === undefined ? undefined : resolve(target),
     changelogs: operands.map((name) => resolve(name)),
@@ -128,15 +133,6 @@ function reporter(io: ToolIo, progress: ProgressLine): Reporter {
     io.error(`${text}\n`);
   };
   return { info: say, warn: say, error: say };
-}
-
-/** Tells what the result is made of. */
-function tellSources(task: Task, { applied, used, loaded }: Recovered, report: Reporter): void {
-  const from = loaded.state.metaversion - applied;
-  report.info(`used image ${task.image} (version ${from})`);
-  for (const [name, lines] of used) report.info(`used ${lines} changes of ${name}`);
-  const changes = applied === 0 ? 'no changes applied' : `changes ${from}-${loaded.state.metaversion - 1} applied`;
-  report.info(`${changes}, metadata version is now ${loaded.state.metaversion}`);
 }
 
 async function applyChangelogs(task: Task, io: ToolIo, progress: ProgressLine): Promise<Recovered> {
@@ -175,12 +171,21 @@ async function refuseOlder({ loaded }: Recovered, target: string): Promise<void>
   );
 }
 
+/** Gives a file the rights of another, and its owner if that is allowed: the master of that owner has to read it. */
+async function belongAs(path: string, other: string): Promise<void> {
+  const { uid, gid, mode } = await stat(other);
+  await chmod(path, mode & 0o666);
+  if (process.getuid?.() === 0) await chown(path, uid, gid);
+}
+
 /** Writes the result beside its place and renames it, so that a failure leaves what was there. */
-async function store({ loaded }: Recovered, target: string): Promise<void> {
+async function store({ loaded }: Recovered, { image, keepsOld }: Task, target: string): Promise<void> {
   const temporary = `${target}.tmp`;
   const serializer = imageChunks(loaded.state, { now: realClock.unixSeconds(), carried: loaded.carried });
   try {
     await writeImageFile(realDisk, temporary, serializer);
+    await belongAs(temporary, image);
+    if (keepsOld && (await realDisk.exists(target))) await realDisk.rename(target, `${target}.old`);
     await realDisk.rename(temporary, target);
     await realDisk.syncFolder(dirname(target));
   } catch (error) {
@@ -195,10 +200,10 @@ async function restore(task: Task, target: string, io: ToolIo): Promise<number> 
   const progress = new ProgressLine(io, () => realClock.monotonicMs());
   const recovered = await applyChangelogs(task, io, progress);
   const report = reporter(io, progress);
-  tellSources(task, recovered, report);
+  tellSources(task.image, recovered, report);
   if (recovered.problem !== undefined) report.error(`${recovered.problem}\nsaving the best possible state`);
   await refuseOlder(recovered, target);
-  await store(recovered, target);
+  await store(recovered, task, target);
   io.out(`store metadata into file: ${target}\n`);
   return 0;
 }
@@ -207,7 +212,8 @@ function failureText(error: unknown, task: Task | undefined): string {
   if (error instanceof Failure) return error.message;
   if (error instanceof ReplayError)
     return `${error.message}\nnothing was stored (option '-b' stores the state before this)`;
-  if (error instanceof ImageError) return `can't read metadata from file: ${task?.image}: ${error.message}`;
+  if (error instanceof ImageError)
+    return `can't read metadata from file: ${task?.image}: ${error.message}\nanother image, such as a metalogger's or metadata.mfs.back.1, can be given with option '-m'`;
   if (error instanceof Error && 'code' in error) return error.message;
   throw error;
 }
