@@ -90,9 +90,11 @@ describe('mfsha against a control socket', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  function mfsha(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
+  const mfsha = (...args: string[]) => run('-s', join(folder, 'socket'), ...args);
+
+  function run(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
     return new Promise((resolve) => {
-      const child = spawn(PROGRAM, ['-s', join(folder, 'socket'), ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
       let out = '';
       let err = '';
       child.stdout.on('data', (bytes: Buffer) => {
@@ -189,10 +191,26 @@ describe('mfsha against a control socket', () => {
       ['resolve'],
       ['notify', 'whom'],
       ['promote', '--wait', 'x'],
+      ['demote', '--force'],
+      ['status', '--multicast'],
+      ['history', '-n', '0'],
+      ['switch', 'beta', 'gamma'],
+      ['status', '--what'],
     ];
     for (const args of wrong) expect((await mfsha(...args)).status, args.join(' ')).toBe(2);
     expect(asked).toEqual([]);
+    expect((await mfsha('demote', '--force')).err).toBe(
+      "mfsha: 'demote' takes no --force\n'mfsha -h' shows how it is used\n",
+    );
     expect((await mfsha('-h')).status).toBe(0);
+    // A file is not the command line.
+    const absent = join(folder, 'absent.cfg');
+    const { status, err } = await run('-c', absent, 'status');
+    expect([status, err.startsWith(`mfsha: there is no ${absent}: `), err.includes('mfsha -h')]).toEqual([
+      2,
+      true,
+      false,
+    ]);
     expect((await mfsha('-s', join(folder, 'nobody'), 'demote')).status).toBe(3);
   }, 60_000);
 });

@@ -50,11 +50,16 @@ export const OPTIONS = {
 /** A mistake on the command line or in a file; exit status 2. */
 export class UsageError extends Error {}
 
+/** A mistake in a file. */
+export class FileMistake extends UsageError {}
+
 export function parseCommandLine(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    // Node's message goes on about arguments that begin with '-'.
+    const message = error instanceof Error ? error.message : String(error);
+    throw new UsageError(message.replace(/\. To specify a positional argument.*/s, ''));
   }
 }
 

@@ -23,9 +23,10 @@ export async function request(
 ): Promise<Record<string, unknown>> {
   const socket = await socketPath(options);
   const answer = await ask(socket, what, timeoutMs).catch((error: unknown) => {
-    if (isErrno(error, 'ENOENT', 'ECONNREFUSED'))
+    if (isErrno(error, 'ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ENOTDIR'))
       throw new NodeNotRunning(`no node runs here (${socket}); 'mfsmetalogger start' or 'mfsmaster start' starts it`);
-    if (isErrno(error, 'EACCES')) throw new Error(`no right to talk to the node through ${socket}`);
+    if (isErrno(error, 'EACCES'))
+      throw new Error(`no right to talk to the node (${socket}): only root and the user that it runs as have it`);
     throw error;
   });
   if (!answer.ok) throw new Error(answer.error);

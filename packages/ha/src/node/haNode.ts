@@ -346,6 +346,11 @@ export class HaNode {
     return true;
   }
 
+  /** Notes an order of an operator or a script: the cause of what comes behind it in the history. */
+  ordered(what: string): void {
+    this.#happened('info', `told to ${what}`);
+  }
+
   /** Resolves when this node serves. Rejects with what is in the way. */
   async promote(force: boolean, waitMs: number): Promise<void> {
     const node = this.#required;

@@ -10,12 +10,15 @@ export async function obey(node: HaNode, request: ControlRequest): Promise<Recor
     case 'status':
       return { node: node.report() };
     case 'promote':
+      node.ordered(request.force === true ? 'promote, by force' : 'promote');
       await node.promote(request.force === true, request.waitMs ?? PROMOTE_WAIT_MS);
       return {};
     case 'demote':
+      node.ordered('demote');
       await node.demote();
       return {};
     case 'switch':
+      node.ordered(`switch${request.to === undefined ? '' : ` to ${request.to}`}`);
       return { leader: await node.switchTo(request.to) };
     case 'resolve':
       node.discardMyData();
