@@ -15,6 +15,8 @@ const TEST_PACKAGES = {
   'moosefs-metalogger': '/usr/sbin/mfsmetalogger',
   'moosefs-client': '/usr/bin/mfsmount',
   'moosefs-cli': '/usr/bin/mfscli',
+  keepalived: '/usr/sbin/keepalived',
+  python3: '/usr/bin/python3',
   fuse3: '/usr/bin/fusermount3',
   iproute2: '/usr/sbin/ip',
   attr: '/usr/bin/getfattr',
@@ -34,7 +36,7 @@ function installDependencies() {
   if (dependenciesAreCurrent()) return;
   console.log('installing npm packages ...');
   // Not `npm ci`: it refuses a lock file without the binaries of other platforms, which npm leaves out when it writes one here.
-  execFileSync('npm', ['install', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit' });
+  execFileSync('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit' });
   const marker = join(root, 'node_modules', '.package-lock.json');
   writeFileSync(marker, readFileSync(marker));
 }

@@ -18,6 +18,8 @@ const REQUIREMENTS: Record<string, string> = {
   '/usr/sbin/mfsmetalogger': 'apt-get install moosefs-metalogger',
   '/usr/bin/mfsmount': 'apt-get install moosefs-client',
   '/usr/bin/mfscli': 'apt-get install moosefs-cli',
+  '/usr/sbin/keepalived': 'apt-get install keepalived',
+  '/usr/bin/python3': 'apt-get install python3',
 };
 
 export function checkRequirements(): void {

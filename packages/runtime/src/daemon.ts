@@ -1,11 +1,11 @@
-import { readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { detachFromStarter, isBackgroundProcess, relayBackgroundStart } from './background.ts';
 import { type DaemonOptions, parseCommandLine, usageText } from './commandLine.ts';
 import { type Config, parseConfig } from './config.ts';
 import { LockFile } from './lockFile.ts';
-import { createLogger, type Logger } from './log.ts';
+import { createLogger, type Logger, reopenLog } from './log.ts';
 import { lockMemory, raiseOpenFilesLimit } from './native.ts';
 import { changeUser } from './user.ts';
 
@@ -133,11 +133,33 @@ function readSaveOutcome(name: string): SaveOutcome | undefined {
   }
 }
 
-function writeSaveOutcome(name: string, done: boolean, line: string): void {
-  const outcome: SaveOutcome = { finished: `${process.pid}.${process.hrtime.bigint()}`, done, line };
-  const temporary = `${saveOutcomePath(name)}.tmp`;
-  writeFileSync(temporary, JSON.stringify(outcome));
-  renameSync(temporary, saveOutcomePath(name));
+/** The file is made with its full length at the start: to overwrite it takes no space, and a full disk is when it is needed. */
+const SAVE_OUTCOME_BYTES = 2048;
+const SAVE_LINE_LETTERS = 400;
+
+function makeSaveOutcome(name: string, log: Logger): void {
+  try {
+    writeFileSync(saveOutcomePath(name), ' '.repeat(SAVE_OUTCOME_BYTES));
+  } catch (error) {
+    log.warn(`can't write ${saveOutcomePath(name)}: ${errorText(error)} - 'save' will not hear how it went`);
+  }
+}
+
+function writeSaveOutcome(name: string, log: Logger, done: boolean, line: string): void {
+  const finished = `${process.pid}.${process.hrtime.bigint()}`;
+  const outcome: SaveOutcome = { finished, done, line: line.slice(0, SAVE_LINE_LETTERS) };
+  const bytes = Buffer.alloc(SAVE_OUTCOME_BYTES, ' ');
+  bytes.write(JSON.stringify(outcome));
+  try {
+    const file = openSync(saveOutcomePath(name), 'r+');
+    try {
+      writeSync(file, bytes, 0, bytes.length, 0);
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    log.error(`can't write ${saveOutcomePath(name)}: ${errorText(error)}`);
+  }
 }
 
 /** Lets the running daemon store its metadata and waits until it has. Answers the exit status. */
@@ -236,16 +258,19 @@ function showName(name: string, argv: readonly string[]): void {
   writeFileSync('/proc/self/comm', name);
 }
 
-function afterLock(config: Config, log: Logger): void {
+/** What needs the rights of the user who starts the daemon; answers lines for the log. */
+function protectProcess(config: Config): string[] {
+  const told: string[] = [];
   if (config.number('LOCK_MEMORY', 0) === 1)
-    log.info(lockMemory() ? 'process memory was successfully locked in RAM' : 'memory lock error');
-  if (config.number('DISABLE_OOM_KILLER', 1) !== 1) return;
+    told.push(lockMemory() ? 'process memory was successfully locked in RAM' : 'memory lock error');
+  if (config.number('DISABLE_OOM_KILLER', 1) !== 1) return told;
   try {
     writeFileSync('/proc/self/oom_score_adj', '-1000\n');
-    log.info('out of memory killer disabled');
+    told.push('out of memory killer disabled');
   } catch (error) {
-    log.warn(`can't disable out of memory killer: ${errorText(error)}`);
+    told.push(`can't disable out of memory killer: ${errorText(error)}`);
   }
+  return told;
 }
 
 function daemonLogger(name: string, config: Config, options: DaemonOptions): Logger {
@@ -282,9 +307,12 @@ function serve(
       log.info('terminate signal received');
       finish(0);
     };
+    if (running.save !== undefined) makeSaveOutcome(name, log);
     process.on('SIGTERM', terminate);
     process.on('SIGINT', foreground ? terminate : () => {});
     process.on('SIGHUP', () => {
+      // A file that was renamed by log rotation is left.
+      reopenLog(log);
       log.info('reloading config files');
       Promise.resolve(running.reload()).catch((error: unknown) => log.error(`reload: ${errorText(error)}`));
     });
@@ -294,8 +322,8 @@ function serve(
     process.on('SIGUSR2', () => {
       if (running.save === undefined) return;
       running.save().then(
-        (line) => writeSaveOutcome(name, true, line),
-        (error: unknown) => writeSaveOutcome(name, false, errorText(error)),
+        (line) => writeSaveOutcome(name, log, true, line),
+        (error: unknown) => writeSaveOutcome(name, log, false, errorText(error)),
       );
     });
     for (const ignored of ['SIGPIPE', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGQUIT'] as const)
@@ -313,6 +341,7 @@ async function startAndServe(
   options: DaemonOptions,
   lock: LockFile,
   announcer: Announcer,
+  told: readonly string[],
 ): Promise<number> {
   const log = daemonLogger(definition.name, config, options);
   const ident = config.string('SYSLOG_IDENT', definition.name);
@@ -340,7 +369,7 @@ async function startAndServe(
     announcer.say(`internal error: ${error.stack ?? error.message}`);
     process.exit(70);
   });
-  afterLock(config, log);
+  for (const line of told) log.info(line);
   announcer.say(`initializing ${ident} modules ...`);
   let running: RunningDaemon;
   try {
@@ -381,6 +410,7 @@ export async function runDaemon(definition: DaemonDefinition, argv: readonly str
   const config = readConfig(definition.name, options, announcer.say);
   if (!config) return 1;
   if (isStart(options)) prepareProcess(definition, config, announcer.say);
+  const told = isStart(options) ? protectProcess(config) : [];
   try {
     changeUser(config);
   } catch (error) {
@@ -404,5 +434,5 @@ export async function runDaemon(definition: DaemonDefinition, argv: readonly str
     return 1;
   }
   if (options.action === 'start') announcer.say('lockfile created and locked');
-  return startAndServe(definition, config, options, lock, announcer);
+  return startAndServe(definition, config, options, lock, announcer, told);
 }

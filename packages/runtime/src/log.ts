@@ -19,6 +19,9 @@ const load = createRequire(import.meta.url);
 const loadPino = () => load('pino') as typeof Pino;
 const loadPretty = () => load('pino-pretty') as typeof Pretty;
 
+/** The open files of loggers that write to one. */
+const files = new WeakMap<Logger, { reopen(): void }>();
+
 /** Sends each JSON record's message to syslog, further fields behind it as JSON. */
 function syslogStream(name: string): { write(record: string): void } {
   openSyslog(name);
@@ -40,5 +43,14 @@ export function createLogger(options: LoggerOptions): Logger {
     return pino(settings, pretty({ destination: 2, sync: true, ignore: 'hostname', translateTime: 'SYS:HH:MM:ss.l' }));
   }
   if (options.target === 'syslog') return pino(settings, syslogStream(options.name));
-  return pino(settings, pino.destination({ dest: options.target.file, append: true, sync: true, mkdir: true }));
+  const file = pino.destination({ dest: options.target.file, append: true, sync: true, mkdir: true });
+  const readable = { timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level: string) => ({ level }) } };
+  const logger = pino({ ...settings, ...readable }, file);
+  files.set(logger, file);
+  return logger;
+}
+
+/** Opens the file of a logger anew, so that log rotation can rename it. Nothing for other targets. */
+export function reopenLog(logger: Logger): void {
+  files.get(logger)?.reopen();
 }

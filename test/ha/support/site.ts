@@ -114,8 +114,8 @@ function lastMessages(name: string, path: string, count: number): string {
   if (!existsSync(path)) return `--- ${name}: no log`;
   const lines = readFileSync(path, 'utf8').trimEnd().split('\n').slice(-count);
   const shown = lines.map((line) => {
-    const { time, msg }: { time?: number; msg?: string } = line.startsWith('{') ? JSON.parse(line) : { msg: line };
-    return `${time === undefined ? '' : new Date(time).toISOString().slice(11, 23)} ${msg}`;
+    const { time, msg }: { time?: string; msg?: string } = line.startsWith('{') ? JSON.parse(line) : { msg: line };
+    return `${time === undefined ? '' : time.slice(11, 23)} ${msg}`;
   });
   return `--- ${name}\n${shown.join('\n')}`;
 }
