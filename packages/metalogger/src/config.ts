@@ -9,7 +9,8 @@ export interface MetaloggerConfig {
   downloadHours: number;
   reconnectionDelaySeconds: number;
   bindHost: string;
-  masterHost: string;
+  /** MASTER_HOST; several, where masters take turns in leading: only the one that leads listens. Not known to the stock metalogger. */
+  masterHosts: readonly string[];
   masterPort: number;
   timeoutSeconds: number;
   /** Seconds between comparisons of the state with that of an Alces master; 0: never. Not known to the stock metalogger. */
@@ -26,6 +27,14 @@ function portOf(config: Config, host: string): number {
   return port;
 }
 
+function hostsIn(text: string): string[] {
+  const hosts = text
+    .split(',')
+    .map((host) => host.trim())
+    .filter(Boolean);
+  return hosts.length > 0 ? hosts : [text];
+}
+
 /** Reads the configuration; values out of range are set right with a warning of the `Config`. */
 export function metaloggerConfig(config: Config): MetaloggerConfig {
   const masterHost = config.string('MASTER_HOST', 'mfsmaster');
@@ -36,7 +45,7 @@ export function metaloggerConfig(config: Config): MetaloggerConfig {
     downloadHours: config.number('META_DOWNLOAD_FREQ', 24, { min: 1, max: Math.floor(backLogs / 2) }),
     reconnectionDelaySeconds: config.number('MASTER_RECONNECTION_DELAY', 5, { min: 1, max: LONGEST_DELAY_SECONDS }),
     bindHost: config.string('BIND_HOST', '*'),
-    masterHost,
+    masterHosts: hostsIn(masterHost),
     masterPort: portOf(config, masterHost),
     timeoutSeconds: config.number('MASTER_TIMEOUT', 10, { min: 10, max: 65_535 }),
     digestSeconds: config.number('METADATA_DIGEST_PERIOD', 60),

@@ -23,17 +23,19 @@ function logReporter(log: Logger): Reporter {
 }
 
 /** A master whose name means nothing is a mistake in the configuration; one that does not answer may come later (spec 52 §4.1). */
-async function checkMaster({ masterHost, masterPort }: MetaloggerConfig): Promise<void> {
-  try {
-    await resolveHost(masterHost);
-  } catch {
-    throw new Error(`can't resolve master host/port (${masterHost}:${masterPort})`);
+async function checkMasters({ masterHosts, masterPort }: MetaloggerConfig): Promise<void> {
+  for (const host of masterHosts) {
+    try {
+      await resolveHost(host);
+    } catch {
+      throw new Error(`can't resolve master host/port (${host}:${masterPort})`);
+    }
   }
 }
 
 async function start({ config, dataPath, log, rereadConfig }: DaemonContext): Promise<RunningDaemon> {
   const settings = metaloggerConfig(config);
-  await checkMaster(settings);
+  await checkMasters(settings);
   const metalogger = await Metalogger.start({
     environment: realEnvironment(),
     folder: dataPath,

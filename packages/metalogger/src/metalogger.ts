@@ -48,6 +48,7 @@ export class Metalogger {
   #stopped = false;
   #wake: () => void = () => {};
   #failureTold = '';
+  #lastMaster = '';
 
   private constructor({ environment, folder, config, report, checkImage }: MetaloggerOptions) {
     const { disk, clock } = environment;
@@ -179,19 +180,36 @@ export class Metalogger {
     }
   }
 
+  /** Connects to the first master that listens, beginning with the last one that did. */
   async #connect(): Promise<MasterLink | undefined> {
+    const { masterHosts } = this.#host.config;
+    const last = this.#lastMaster;
+    const inTurn = masterHosts.includes(last) ? [last, ...masterHosts.filter((host) => host !== last)] : masterHosts;
+    const failures: string[] = [];
+    for (const host of inTurn) {
+      if (this.#stopped) return undefined;
+      const outcome = await this.#connectTo(host);
+      if (typeof outcome !== 'string') return outcome;
+      failures.push(inTurn.length > 1 ? `${host}: ${outcome}` : outcome);
+    }
+    const text = `connection failed, error: ${failures.join('; ')}`;
+    if (text !== this.#failureTold) this.#host.report.warn(text);
+    this.#failureTold = text;
+    return undefined;
+  }
+
+  /** The connection, or why there is none. */
+  async #connectTo(host: string): Promise<MasterLink | string> {
     const { environment, config, report } = this.#host;
-    const { masterHost: host, masterPort: port, bindHost, timeoutSeconds } = config;
+    const { masterPort: port, bindHost, timeoutSeconds } = config;
     try {
       const link = await MasterLink.open({ ...environment, host, port, bindHost, timeoutSeconds });
       this.#failureTold = '';
+      this.#lastMaster = host;
       report.info('connected to Master');
       return link;
     } catch (error) {
-      const text = `connection failed, error: ${error instanceof Error ? error.message : error}`;
-      if (text !== this.#failureTold) report.warn(text);
-      this.#failureTold = text;
-      return undefined;
+      return error instanceof Error ? error.message : String(error);
     }
   }
 

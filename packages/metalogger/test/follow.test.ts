@@ -123,6 +123,22 @@ describe('a metalogger', () => {
     expectEqualStates();
   });
 
+  test('finds the one of several masters that serves, also when another one does', async () => {
+    await metalogger.start('MASTER_HOST = 127.0.0.3, 127.0.0.1, 127.0.0.2\n');
+    await metalogger.reached(story.last);
+    await master.stop();
+    master.disconnect();
+    go(3, false);
+    master.recent = story.lines.slice(-3);
+    await metalogger.said('127.0.0.3: connect ECONNREFUSED');
+    await master.start('127.0.0.2');
+    await metalogger.reached(story.last);
+    expect(master.asked.registered.at(-1)).toMatchObject({ layout: 'fromVersion', metaVersion: story.last - 2 });
+    go(1);
+    await metalogger.reached(story.last);
+    expectEqualStates();
+  });
+
   test('finds what it missed in the change logs of a master that has forgotten it', async () => {
     await metalogger.start();
     await metalogger.reached(story.last);

@@ -50,8 +50,8 @@ export class FakeMaster {
     return this.#connections.size;
   }
 
-  async start(): Promise<this> {
-    this.#listener = await realEnvironment().net.listen({ host: '127.0.0.1', port: this.#port }, (connection) => {
+  async start(host = '127.0.0.1'): Promise<this> {
+    this.#listener = await realEnvironment().net.listen({ host, port: this.#port }, (connection) => {
       const reader = new FrameReader(1_500_000);
       const session = { open: 0, data: Buffer.alloc(0), kept: this.changelogs };
       this.#connections.add(connection);
