@@ -72,7 +72,10 @@ export class AnswerFiles {
   readonly #report: Reporter;
   #file: DiskFile | undefined;
   #length = 0;
-  #broken = false;
+  /** What is there can't be read: nothing is appended to it. */
+  #unreadable = false;
+  /** The last write failed; the next one is tried in the same place. */
+  #failing = false;
 
   private constructor(disk: Disk, folder: string, report: Reporter) {
     this.#disk = disk;
@@ -94,7 +97,8 @@ export class AnswerFiles {
     try {
       for (const name of [PREVIOUS_NAME, CURRENT_NAME]) await files.#load(inFolder(folder, name), nextVersion, ledger);
     } catch (error) {
-      files.#give(error);
+      files.#unreadable = true;
+      report.warn(`answers to clients are not kept over a restart: ${files.#path}: ${reasonOf(error)}`);
     }
     return files;
   }
@@ -115,16 +119,20 @@ export class AnswerFiles {
 
   /** Keeps notes; `sync`: over the loss of power. */
   async write(notes: readonly VersionedNote[], sync: boolean): Promise<void> {
-    if (this.#broken) return;
+    if (this.#unreadable) return;
     try {
       const bytes = encodeBlock(notes);
       if (this.#length + bytes.length > MAX_FILE_BYTES) await this.#putAway();
       this.#file ??= await this.#open();
+      // A part of the block that failed may be there.
+      if (this.#failing) await this.#file.truncate(this.#length);
       await this.#file.write(this.#length, [bytes]);
       if (sync) await this.#file.datasync();
       this.#length += bytes.length;
+      if (this.#failing) this.#report.warn(`answers to clients are kept over a restart again: ${this.#path}`);
+      this.#failing = false;
     } catch (error) {
-      this.#give(error);
+      this.#failed(error);
     }
   }
 
@@ -141,10 +149,11 @@ export class AnswerFiles {
     this.#length = 0;
   }
 
-  /** Gives up: from now on requests are executed once as long as this master runs. */
-  #give(error: unknown): void {
-    this.#broken = true;
-    this.#report.warn(`answers to clients are not kept over a restart: ${this.#path}: ${reasonOf(error)}`);
+  /** These notes are lost: after a restart requests of now may be executed again. */
+  #failed(error: unknown): void {
+    if (!this.#failing)
+      this.#report.warn(`answers to clients are not kept over a restart: ${this.#path}: ${reasonOf(error)}`);
+    this.#failing = true;
   }
 
   async close(): Promise<void> {

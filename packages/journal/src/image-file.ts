@@ -14,6 +14,8 @@ import { isMissing, reasonOf } from './report.ts';
 const BLOCK_BYTES = 1024 * 1024;
 const HEAD_BYTES = 24;
 const MARKER_BYTES = 16;
+/** So much is written before the disk is made to begin with it; then the end has little left to wait for. */
+const SYNC_BYTES = 32 * 1024 * 1024;
 const FORMAT_WITH_MARKER = 0x16;
 
 /** Result of the quick check of an image (spec 50 §6). */
@@ -94,6 +96,8 @@ async function feed<R>(file: DiskFile, parser: (input: ImageInput) => Resumable<
 async function writePieces(file: DiskFile, serializer: Generator<ImagePiece, SavedImage, void>): Promise<SavedImage> {
   /** The one piece that is being written while the next is made. */
   let writing: Promise<unknown> = Promise.resolve();
+  let syncing: Promise<unknown> = Promise.resolve();
+  let unsyncedBytes = 0;
   try {
     let step = serializer.next();
     for (; step.done !== true; step = serializer.next()) {
@@ -101,12 +105,21 @@ async function writePieces(file: DiskFile, serializer: Generator<ImagePiece, Sav
       const { position, data } = step.value;
       // An empty piece only gives others their turn, which any operation of the disk does.
       writing = data.length === 0 ? file.size() : file.write(position, [data]);
+      // Failures are found when they are waited for.
+      writing.catch(() => undefined);
+      unsyncedBytes += data.length;
+      if (unsyncedBytes < SYNC_BYTES) continue;
+      await syncing;
+      unsyncedBytes = 0;
+      syncing = file.datasync();
+      syncing.catch(() => undefined);
     }
     await writing;
+    await syncing;
     await file.datasync();
     return step.value;
   } catch (error) {
-    await writing.catch(() => undefined);
+    await Promise.allSettled([writing, syncing]);
     throw error;
   }
 }

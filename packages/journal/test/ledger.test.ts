@@ -1,4 +1,5 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -162,13 +163,40 @@ describe('answer files', () => {
     expect(ledger.find({ session: 1, slot: 200, request: 200 })?.answer).toHaveLength(60_000);
   });
 
-  test('that can not be written are given up, which is said once', async () => {
+  test('that can not be written are tried again; each change of that is said once', async () => {
     const { files } = await open(1);
     rmSync(folder, { recursive: true });
     await files.write([versioned(1, 1)], false);
     await files.write([versioned(2, 2)], false);
-    await files.close();
     expect(warnings).toHaveLength(1);
-    writeFileSync(folder, '');
+    mkdirSync(folder);
+    await files.write([versioned(3, 3)], false);
+    await files.write([versioned(4, 4)], false);
+    await files.close();
+    expect(warnings).toHaveLength(2);
+    const { ledger, files: again } = await open(10);
+    await again.close();
+    expect(ledger.size).toBe(2);
+  });
+
+  test('on a disk that is full for a while go on behind the last whole block', async () => {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', folder]);
+    try {
+      const { files } = await open(1);
+      await files.write([versioned(1, 1)], false);
+      const big = {
+        version: 2,
+        note: encodeNote({ session: 1, slot: 2, request: 2, chunkId: 0, answer: Buffer.alloc(90_000) }),
+      };
+      await files.write([big], false);
+      expect(warnings).toHaveLength(1);
+      await files.write([versioned(3, 3)], false);
+      await files.close();
+      const { ledger, files: again } = await open(10);
+      await again.close();
+      expect(ledger.size).toBe(2);
+    } finally {
+      execFileSync('umount', ['-l', folder]);
+    }
   });
 });

@@ -90,24 +90,27 @@ const SHOWN_BYTES = 60;
 interface NamedParser {
   name: Buffer;
   parse: ParseOperation;
+  /** Of the same slot. */
+  next: NamedParser | undefined;
 }
 
-/** Rolling hash of an operation's name; the table below is checked for collisions when it is built. */
-function hashName(bytes: Buffer, start: number, end: number): number {
+const SLOTS = 1024;
+const BY_SLOT = new Array<NamedParser | undefined>(SLOTS).fill(undefined);
+
+function slotOf(bytes: Buffer, start: number, end: number): number {
   let hash = end - start;
   for (let i = start; i < end; i++) hash = (Math.imul(hash, 33) + bytes[i]) | 0;
-  return hash;
+  return (hash ^ (hash >>> 10)) & (SLOTS - 1);
 }
 
-const BY_HASH = new Map<number, NamedParser>();
-for (const [name, parse] of Object.entries(PARSERS)) {
-  const bytes = Buffer.from(name, 'latin1');
-  const hash = hashName(bytes, 0, bytes.length);
-  if (BY_HASH.has(hash)) throw new Error(`hash collision of change log operation ${name}`);
-  BY_HASH.set(hash, { name: bytes, parse });
+for (const [text, parse] of Object.entries(PARSERS)) {
+  const name = Buffer.from(text, 'latin1');
+  const slot = slotOf(name, 0, name.length);
+  BY_SLOT[slot] = { name, parse, next: BY_SLOT[slot] };
 }
 
-function isName(name: Buffer, bytes: Buffer, start: number): boolean {
+function isName(name: Buffer, bytes: Buffer, start: number, end: number): boolean {
+  if (name.length !== end - start) return false;
   for (let i = 0; i < name.length; i++) {
     if (bytes[start + i] !== name[i]) return false;
   }
@@ -120,8 +123,9 @@ function parseOperation(c: LineCursor): Operation {
   const limit = Math.min(c.end, start + LONGEST_NAME);
   let end = start;
   while (end < limit && bytes[end] !== OPEN) end++;
-  const found = end < limit ? BY_HASH.get(hashName(bytes, start, end)) : undefined;
-  if (found === undefined || found.name.length !== end - start || !isName(found.name, bytes, start)) {
+  let found = end < limit ? BY_SLOT[slotOf(bytes, start, end)] : undefined;
+  while (found !== undefined && !isName(found.name, bytes, start, end)) found = found.next;
+  if (found === undefined) {
     throw c.unknown(bytes.toString('latin1', start, Math.min(c.end, start + SHOWN_BYTES)));
   }
   c.position = end + 1;

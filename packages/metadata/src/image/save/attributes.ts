@@ -44,7 +44,8 @@ export function* writeQuotas(out: ImageOutput, state: State): ImageWriter {
 
 export function* writeXattrs(out: ImageOutput, state: State): ImageWriter {
   const { nodes, xattrs } = state;
-  for (let node = 1; node < nodes.rowLimit; node++) {
+  const end = xattrs.count === 0 ? 0 : nodes.rowLimit;
+  for (let node = 1; node < end; node++) {
     if (node % ROWS_PER_TURN === 0) yield* out.pause();
     if (nodes.type.get(node) === 0) continue;
     for (let row = xattrs.first(node); row !== 0; row = xattrs.next.get(row)) {
@@ -90,7 +91,8 @@ function* aclBlocks(users: number, groups: number): Generator<[number, number]> 
 
 export function* writeAcls(out: ImageOutput, state: State): ImageWriter {
   const { nodes } = state;
-  for (let node = 1; node < nodes.rowLimit; node++) {
+  const end = state.acls.count === 0 ? 0 : nodes.rowLimit;
+  for (let node = 1; node < end; node++) {
     if (node % ROWS_PER_TURN === 0) yield* out.pause();
     const access = nodes.accessAcl.get(node);
     const inherited = nodes.defaultAcl.get(node);

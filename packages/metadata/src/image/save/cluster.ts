@@ -58,14 +58,23 @@ export function* writeChunkservers(out: ImageOutput, state: State): ImageWriter 
 export function* writeChunks(out: ImageOutput, state: State, now: number): ImageWriter {
   const { chunks } = state;
   yield* out.reserve(8);
-  let start = out.length;
+  const start = out.length;
   out.u64(state.nextchunkid);
   out.checksum(start);
-  for (let row = 1; row < chunks.rowLimit; row++) {
+  for (let row = putChunks(out, state, 1, now); row < chunks.rowLimit; row = putChunks(out, state, row, now)) {
+    yield* out.flush();
+  }
+  yield* out.terminator(CHUNK_BYTES);
+}
+
+/** Writes chunks from row `from` on while there is room (see putNodes). Returns the row to go on with. */
+function putChunks(out: ImageOutput, { chunks }: State, from: number, now: number): number {
+  const { rowLimit } = chunks;
+  for (let row = from; row < rowLimit; row++) {
     const id = chunks.id.get(row);
     if (id === 0) continue;
-    if (!out.fits(CHUNK_BYTES)) yield* out.flush();
-    start = out.length;
+    if (!out.fits(CHUNK_BYTES)) return row;
+    const start = out.length;
     const lockedTo = chunks.lockedTo.get(row);
     out.u64(id);
     out.u32(chunks.version.get(row));
@@ -73,5 +82,5 @@ export function* writeChunks(out: ImageOutput, state: State, now: number): Image
     out.u8(chunks.archive.get(row));
     out.checksum(start);
   }
-  yield* out.terminator(CHUNK_BYTES);
+  return rowLimit;
 }

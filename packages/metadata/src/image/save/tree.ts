@@ -2,6 +2,7 @@
 import type { State } from '../../state.ts';
 import {
   isFileType,
+  MAX_SYMLINK_BYTES,
   ROOT_INODE,
   SUSTAINED_BUCKETS,
   TRASH_BUCKETS,
@@ -17,6 +18,8 @@ const FILE_HEAD_BYTES = 44;
 const EDGE_HEAD_BYTES = 18;
 /** Chunk lists up to this are written together with the head. */
 const SHORT_LIST = 256;
+/** Room for any node without a longer list. */
+const NODE_ROOM_BYTES = FILE_HEAD_BYTES + Math.max(SHORT_LIST * 8, MAX_SYMLINK_BYTES);
 /** Chunk ids are written, and checksummed, in blocks of this many. */
 const CHUNK_BLOCK = 65536;
 /** Freed inodes likewise. */
@@ -66,7 +69,10 @@ function putChunkIds(out: ImageOutput, { nodes }: State, row: number, first: num
   out.checksum(start);
 }
 
-function* writeLongList(out: ImageOutput, state: State, row: number, slots: number): ImageWriter {
+/** A file whose chunk list may fill several pieces. */
+function* writeLongFile(out: ImageOutput, state: State, row: number): ImageWriter {
+  const slots = usedSlots(state, row);
+  putFileHead(out, state, row, state.nodes.type.get(row), slots);
   for (let first = 0; first < slots; first += CHUNK_BLOCK) {
     const last = Math.min(first + CHUNK_BLOCK, slots);
     yield* out.reserve((last - first) * 8);
@@ -77,32 +83,55 @@ function* writeLongList(out: ImageOutput, state: State, row: number, slots: numb
 export function* writeNodes(out: ImageOutput, state: State): ImageWriter {
   const { nodes } = state;
   yield* out.reserve(8);
-  let start = out.length;
+  const start = out.length;
   out.u32(state.maxinode);
   out.u32(nodes.count);
   out.checksum(start);
-  for (let row = 1; row < nodes.rowLimit; row++) {
-    const type = nodes.type.get(row);
-    if (type === 0) continue;
-    if (!out.fits(FILE_HEAD_BYTES + SHORT_LIST * 8)) yield* out.flush();
-    if (isFileType(type)) {
-      const slots = usedSlots(state, row);
-      putFileHead(out, state, row, type, slots);
-      if (slots <= SHORT_LIST) putChunkIds(out, state, row, 0, slots);
-      else yield* writeLongList(out, state, row, slots);
-      continue;
-    }
-    start = out.length;
-    putNodeHead(out, state, row, type);
-    if (type === TYPE_BLOCKDEV || type === TYPE_CHARDEV) {
-      out.u32(nodes.aux.get(row));
-    } else if (type === TYPE_SYMLINK) {
-      out.u32(nodes.length.get(row));
-    }
-    out.checksum(start);
-    if (type === TYPE_SYMLINK) yield* out.record(nodes.symlink(row));
+  for (let row = putNodes(out, state, 1); row < nodes.rowLimit; row = putNodes(out, state, row)) {
+    if (!out.fits(NODE_ROOM_BYTES)) yield* out.flush();
+    else yield* writeLongFile(out, state, row++);
   }
   yield* out.terminator(1);
+}
+
+/**
+ * Writes nodes from row `from` on while there is room; a function of its own because the engine makes faster code of one that is called
+ * often than of a generator in which a loop runs on. Returns the row to go on with: there is no room for it, or it is a long file.
+ */
+function putNodes(out: ImageOutput, state: State, from: number): number {
+  const { nodes } = state;
+  const { rowLimit } = nodes;
+  for (let row = from; row < rowLimit; row++) {
+    const type = nodes.type.get(row);
+    if (type === 0) continue;
+    if (!out.fits(NODE_ROOM_BYTES)) return row;
+    if (!isFileType(type)) {
+      putOther(out, state, row, type);
+      continue;
+    }
+    const slots = usedSlots(state, row);
+    if (slots > SHORT_LIST) return row;
+    putFileHead(out, state, row, type, slots);
+    putChunkIds(out, state, row, 0, slots);
+  }
+  return rowLimit;
+}
+
+/** A node that is no file. */
+function putOther(out: ImageOutput, state: State, row: number, type: number): void {
+  const { nodes } = state;
+  const start = out.length;
+  putNodeHead(out, state, row, type);
+  if (type === TYPE_BLOCKDEV || type === TYPE_CHARDEV) {
+    out.u32(nodes.aux.get(row));
+  } else if (type === TYPE_SYMLINK) {
+    out.u32(nodes.length.get(row));
+  }
+  out.checksum(start);
+  if (type !== TYPE_SYMLINK) return;
+  const target = out.length;
+  out.data(nodes.symlink(row));
+  out.checksum(target);
 }
 
 function putEdge(out: ImageOutput, { nodes, edges }: State, edge: number, parentInode: number): void {
@@ -117,15 +146,22 @@ function putEdge(out: ImageOutput, { nodes, edges }: State, edge: number, parent
   out.checksum(start);
 }
 
-/** The names of a directory or of a bucket of detached ones. */
-function* writeList(out: ImageOutput, state: State, first: number): ImageWriter {
+/** Writes names of a list from `first` on while there is room; returns the one to go on with, 0: none. */
+function putEdges(out: ImageOutput, state: State, first: number): number {
   const { nodes, edges } = state;
   const parent = edges.parent.get(first);
   const parentInode = parent === 0 ? 0 : nodes.inode.get(parent);
-  for (let edge = first; edge !== 0; edge = edges.nextSibling.get(edge)) {
-    if (!out.fits(EDGE_HEAD_BYTES + edges.nameLength.get(edge))) yield* out.flush();
+  let edge = first;
+  while (edge !== 0 && out.fits(EDGE_HEAD_BYTES + edges.nameLength.get(edge))) {
     putEdge(out, state, edge, parentInode);
+    edge = edges.nextSibling.get(edge);
   }
+  return edge;
+}
+
+/** The names of a directory or of a bucket of detached ones. */
+function* writeList(out: ImageOutput, state: State, first: number): ImageWriter {
+  for (let edge = putEdges(out, state, first); edge !== 0; edge = putEdges(out, state, edge)) yield* out.flush();
 }
 
 /** The names of all directories: those of one directory together, then the same for each of its directories. */

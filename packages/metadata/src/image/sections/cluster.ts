@@ -184,8 +184,20 @@ export function* parseChunks(input: ImageInput, context: SectionContext): Resuma
   sink.chunks(readId(input, input.position, 'next chunk id'));
   input.position += 8;
   const chunk: ChunkRecord = { chunkId: 0, version: 0, lockedTo: 0, archived: 0 };
-  for (;;) {
-    if (input.available < recordBytes) yield* input.demand(recordBytes);
+  do {
+    yield* input.demand(recordBytes);
+  } while (!parseChunksInMemory(input, chunk, recordBytes, context));
+  input.position += recordBytes;
+}
+
+/** Parses the records that are wholly in memory (see parseNodesInMemory); whether the end is there. */
+function parseChunksInMemory(
+  input: ImageInput,
+  chunk: ChunkRecord,
+  recordBytes: number,
+  { sink, version }: SectionContext,
+): boolean {
+  while (input.available >= recordBytes) {
     const { view, position } = input;
     chunk.chunkId = readId(input, position, 'chunk id');
     chunk.version = view.getUint32(position + 8);
@@ -193,10 +205,10 @@ export function* parseChunks(input: ImageInput, context: SectionContext): Resuma
     if (version >= 0x11) chunk.archived = view.getUint8(position + 16);
     if (chunk.chunkId === 0) {
       if (chunk.version !== 0 || chunk.lockedTo !== 0 || chunk.archived !== 0) input.fail('a chunk with id 0');
-      break;
+      return true;
     }
     sink.chunk(chunk);
     input.position += recordBytes;
   }
-  input.position += recordBytes;
+  return false;
 }
