@@ -5,6 +5,7 @@ import { openHostLink } from './hostLink.ts';
 import { holdsAddress } from './ipCommand.ts';
 import { createVipKeeper } from './keeper.ts';
 import type { VrrpState } from './notifyFifo.ts';
+import { checkVipRights } from './rights.ts';
 
 export interface HostSideOptions {
   dataPath: string;
@@ -52,10 +53,11 @@ const MISPLACED_MS = 1000;
 const UNTOLD_LOOK_MS = 500;
 const UNTOLD_MS = 2000;
 
-/** Rejects when the VIP, the interface or the FIFO is not usable. */
+/** Rejects when the VIP, the interface or the FIFO is not usable, or the node lacks the rights to manage the VIP. */
 export async function openHostSide(options: HostSideOptions): Promise<HostSide> {
   const { clock, report, manageVip, detector } = options;
   const address = options.vip === undefined ? undefined : parseVirtualAddress(options.vip).address;
+  if (options.vip !== undefined && manageVip) checkVipRights();
   const keeper =
     options.vip !== undefined && manageVip
       ? createVipKeeper({
