@@ -2,7 +2,7 @@ import type { RequestNote } from '@alces/journal';
 import type { Application, Entry, ImageSource, ReplicationNode } from '@alces/replication';
 import type { Disk } from '@alces/runtime';
 import type { Observer } from './checker.ts';
-import { Model, type Operation } from './model.ts';
+import { Model, type Operation, type Snapshot } from './model.ts';
 
 /** Changes after which an image is saved. */
 const IMAGE_EVERY = 60;
@@ -100,9 +100,12 @@ export class SimApplication implements Application {
   }
 
   async createImage(): Promise<ImageSource> {
-    const bytes = this.model.save();
+    const isSafe = this.node === undefined || this.model.version <= this.node.imageableVersion;
+    // Whoever needs the image may be needed to make the newest changes safe.
+    const bytes = isSafe || this.#imageVersion === 0 ? this.model.save() : await this.#disk.readFile(this.#imagePath);
+    const { version } = JSON.parse(bytes.toString()) as Snapshot;
     return {
-      version: this.model.version,
+      version,
       lengthBytes: bytes.length,
       read: async (offset, length) => bytes.subarray(offset, offset + length),
       close: async () => {},

@@ -29,6 +29,8 @@ export interface HaApplicationOptions {
 }
 
 const ACCOUNTED_ROWS = 2000;
+/** Changes that a quorum takes are safe within milliseconds. */
+const SAFE_WITHIN_MS = 1000;
 
 interface Leading {
   epoch: number;
@@ -186,8 +188,21 @@ export class HaApplication implements Application {
       .catch((error: unknown) => report.error(`stock files may hold changes that were set aside: ${String(error)}`));
   }
 
-  createImage(): Promise<ImageSource> {
-    return this.#options.store.createImage(this.#held, () => this.images.imageable());
+  /** Whoever needs the image may be needed to make the newest changes safe: then it is one that is on disk. */
+  async createImage(): Promise<ImageSource> {
+    const { store } = this.#options;
+    const imageable = this.images.imageable();
+    if (await this.#within(SAFE_WITHIN_MS, imageable))
+      return store.createImage(this.#held, () => this.images.imageable());
+    return store.copyOfImage(this.node?.imageableVersion ?? 0);
+  }
+
+  /** Resolves to whether something succeeds in this time; rejects when it fails. */
+  #within(limitMs: number, work: Promise<void>): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const cancel = this.#options.environment.clock.timeout(limitMs, () => resolve(false));
+      work.then(() => resolve(true), reject).finally(cancel);
+    });
   }
 
   async installImage(path: string, version: number): Promise<void> {

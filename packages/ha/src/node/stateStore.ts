@@ -261,6 +261,25 @@ export class StateStore {
       snapshot.release();
       await this.#disk.remove(`${path}.raw`);
     }
+    return this.#served(path, version);
+  }
+
+  /** The newest image on disk with changes up to `most` as one for another node. Rejects when there is none. */
+  async copyOfImage(most: number): Promise<ImageSource> {
+    const { environment, haFolder } = this.#options;
+    const history = await this.#options.history();
+    for (const image of await this.#images()) {
+      const version = image.metaversion - 1;
+      const ledger = version <= most ? await this.#loadLedger(image, history) : undefined;
+      if (ledger === undefined) continue;
+      const path = `${haFolder}/image.out.${version}.${environment.random.u32()}`;
+      await packImage(this.#disk, image.path, ledger.encode(), path);
+      return this.#served(path, version);
+    }
+    throw new Error('the newest changes are not safe yet, and no image without them is on disk');
+  }
+
+  async #served(path: string, version: number): Promise<ImageSource> {
     const file = await this.#disk.open(path, 'read');
     return {
       version,

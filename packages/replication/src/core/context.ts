@@ -50,6 +50,8 @@ export interface Peer {
   /** Its journal and ours have both gone on alone: neither follows the other. */
   splitBrain: boolean;
   sender: Sender | undefined;
+  /** The version of the image that it was offered last on this connection; -1: none. */
+  imageOffered: number;
   /** As its leader: up to where it has my journal in its files; -1: not even the beginning of my epoch. */
   stored: number;
   /** The same, be it of older epochs. */
@@ -305,6 +307,7 @@ function newPeer(id: NodeId, witness: boolean): Peer {
     commit: 0,
     splitBrain: false,
     sender: undefined,
+    imageOffered: -1,
     stored: -1,
     taken: -1,
     echoMs: Number.NEGATIVE_INFINITY,

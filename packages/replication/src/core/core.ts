@@ -116,6 +116,7 @@ export class ReplicaCore {
     const peer = this.#peer(id);
     peer.connected = false;
     peer.sender = undefined;
+    peer.imageOffered = -1;
     peer.owingSinceMs = undefined;
     if (core.leader === id) core.matched = -1;
     if (core.incoming?.peer === id) core.incoming = undefined;

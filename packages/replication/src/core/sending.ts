@@ -48,7 +48,8 @@ export function startSending(core: Context, peer: Peer, log: LogDescription): vo
 /** Where the peer's journal parts from ours; undefined: it can only continue from an image. */
 function startingPoint(core: Context, peer: Peer, log: LogDescription): Position | undefined {
   // What a node holds from before the journal may be anything, if it never took part.
-  const isKnown = log.joined || log.last === 0 || endOf(log).epoch > 0;
+  const hasOurs = log.base === peer.imageOffered && log.last === log.base;
+  const isKnown = log.joined || log.last === 0 || endOf(log).epoch > 0 || hasOurs;
   const common = isKnown ? core.log.commonWith(log) : undefined;
   if (common === undefined || common.version < core.log.base || common.version < log.base) return undefined;
   if (common.version < log.commit && core.leadership !== undefined && !core.isPair)
@@ -147,6 +148,7 @@ function startImage(core: Context, peer: Peer, sender: Sender): void {
 /** A witness has no state: it begins behind the entries that are gone, and keeps what any other node may still need. */
 function offerEmptyImage(core: Context, peer: Peer, sender: Sender): void {
   const { base, history } = core.log;
+  peer.imageOffered = base;
   core.send(peer.id, {
     kind: 'imageOffer',
     epoch: sender.epoch,
@@ -182,6 +184,7 @@ export function offerImage(core: Context, peer: Peer): void {
   const limit = core.leadership === undefined ? core.log.last : core.commit;
   if (made.version > limit) return;
   sender.image = undefined;
+  peer.imageOffered = made.version;
   core.send(peer.id, {
     kind: 'imageOffer',
     epoch: sender.epoch,
