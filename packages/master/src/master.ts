@@ -49,6 +49,7 @@ import { skippedIds } from './skippedIds.ts';
 import { loadStatistics, MasterStatistics, OPERATION_KINDS } from './statistics.ts';
 
 const STATISTICS_FILE = 'stats.mfs';
+const STALL_REMINDER_MINUTES = 10;
 
 export interface MasterOptions {
   readonly environment: Environment;
@@ -116,6 +117,7 @@ export class Master implements RunningMaster {
   #background: BackgroundWork | undefined;
   #chunkSettings: ChunkSettings;
   #chunkserverPort = 0;
+  #stalledMinutes = 0;
   /** The end has begun: connections break without being logged. */
   #ending = false;
 
@@ -190,6 +192,7 @@ export class Master implements RunningMaster {
         state,
         carried: started.carried,
         rotate: () => journal.rotate(),
+        stalledBy: () => journal.stalledBy,
         keptImages: () => this.#core.config.keptImages,
         emergencyFolders: () => this.#emergencyFolders,
       });
@@ -295,6 +298,7 @@ export class Master implements RunningMaster {
       minute: () => {
         this.#statistics.sample();
         void this.#dataSpace.look();
+        this.#remindOfStall();
       },
       hour: (hours) => this.#hour(hours),
       saveStatistics: () => this.#inBackground('statistics', this.#saveStatistics()),
@@ -452,6 +456,14 @@ export class Master implements RunningMaster {
       const { exportscsum } = this.#core.sessions.stored(client.session.id);
       if (exportscsum !== exports.checksum) this.#clients.drop(client);
     }
+  }
+
+  /** The journal says once that it is stalled; somebody may look at the end of a log only. */
+  #remindOfStall(): void {
+    const { stalledBy } = this.#journal;
+    this.#stalledMinutes = stalledBy === undefined ? 0 : this.#stalledMinutes + 1;
+    if (this.#stalledMinutes % STALL_REMINDER_MINUTES === 1)
+      this.#options.log.error(`still no change is acknowledged: ${stalledBy}`);
   }
 
   #hour(hours: number): void {

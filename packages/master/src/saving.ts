@@ -1,7 +1,9 @@
 import { type Reporter, type StoredImage, storeImage } from '@alces/journal';
 import { type CarriedSection, type State, takeSnapshot } from '@alces/metadata';
-import type { Clock, Disk, Logger } from '@alces/runtime';
+import type { Cancel, Clock, Disk, Logger } from '@alces/runtime';
 import type { LastStore } from './clients/monitor/sources.ts';
+
+const STALL_POLL_MS = 200;
 
 export interface MetadataSaverOptions {
   readonly clock: Clock;
@@ -13,6 +15,8 @@ export interface MetadataSaverOptions {
   readonly carried: readonly CarriedSection[];
   /** Begins a new changelog file behind the changes made so far; resolves when they are in the old one. */
   rotate(): Promise<void>;
+  /** Why the change log takes nothing at present; undefined: it does. */
+  stalledBy(): string | undefined;
   /** `BACK_META_KEEP_PREVIOUS`. */
   keptImages(): number;
   /** Where to store when DATA_PATH does not take the image. */
@@ -91,9 +95,9 @@ export class MetadataSaver implements ImageSaver {
     const beganMs = clock.monotonicMs();
     // In one turn: the image is of exactly the changes in the files before the new one.
     const snapshot = save ? takeSnapshot(state) : undefined;
-    const rotated = rotate();
+    const rotated = this.#options.stalledBy() === undefined ? rotate() : Promise.resolve();
     try {
-      await rotated;
+      await (snapshot ? this.#unlessStalled(rotated) : rotated);
       if (!snapshot) return undefined;
       const stored = await this.#store(snapshot.state);
       if (!stored.emergency) this.#note(beganMs);
@@ -105,6 +109,27 @@ export class MetadataSaver implements ImageSaver {
     } finally {
       snapshot?.release();
     }
+  }
+
+  /**
+   * Resolves when changes are in the old file, or the disk takes none: then an image, at an emergency place perhaps, is what helps. That it
+   * has changes which are in no change log is no harm.
+   */
+  async #unlessStalled(rotated: Promise<void>): Promise<void> {
+    const { clock, log, stalledBy } = this.#options;
+    let cancel: Cancel = () => {};
+    const stalled = new Promise<void>((resolve) => {
+      cancel = clock.interval(STALL_POLL_MS, () => {
+        if (stalledBy() !== undefined) resolve();
+      });
+    });
+    try {
+      await Promise.race([rotated, stalled]);
+    } finally {
+      cancel();
+    }
+    const reason = stalledBy();
+    if (reason !== undefined) log.warn(`${reason} - saving an image without waiting for that`);
   }
 
   #store(state: State): Promise<StoredImage> {

@@ -19,6 +19,8 @@ const load = createRequire(import.meta.url);
 const loadPino = () => load('pino') as typeof Pino;
 const loadPretty = () => load('pino-pretty') as typeof Pretty;
 
+const MOST_UNWRITTEN_BYTES = 1 << 20;
+
 /** The open files of loggers that write to one. */
 const files = new WeakMap<Logger, { reopen(): void }>();
 
@@ -43,7 +45,10 @@ export function createLogger(options: LoggerOptions): Logger {
     return pino(settings, pretty({ destination: 2, sync: true, ignore: 'hostname', translateTime: 'SYS:HH:MM:ss.l' }));
   }
   if (options.target === 'syslog') return pino(settings, syslogStream(options.name));
-  const file = pino.destination({ dest: options.target.file, append: true, sync: true, mkdir: true });
+  const dest = options.target.file;
+  const file = pino.destination({ dest, append: true, sync: true, mkdir: true, maxLength: MOST_UNWRITTEN_BYTES });
+  // A disk that is full takes no lines; that must not end the daemon. What fits is written later.
+  file.on('error', () => {});
   const readable = { timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level: string) => ({ level }) } };
   const logger = pino({ ...settings, ...readable }, file);
   files.set(logger, file);
