@@ -20,7 +20,7 @@ files without a mount (PATH is in the file system, LOCAL on this machine):
   ls [-l] [PATH]        cat PATH...        put LOCAL... PATH        cp PATH PATH        rm [-r] PATH...
 
 metadata images:
-  meta diff IMAGE IMAGE   records that stand in only one of them (exit status 1 when there are any)
+  meta diff IMAGE IMAGE   records that stand in only one of them (exit status 1 when there are any, 2 on trouble)
 
   --dir D             folder of the cluster (default: $ALCES_DIR, else ~/.alces)
   --master HOST[:PORT]  another master than that of the cluster in D (file commands)
@@ -68,7 +68,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     }
   } catch (error) {
     process.stderr.write(`alces ${command}: ${error instanceof Error ? error.message : error}\n`);
-    return 1;
+    return command === 'meta' ? 2 : 1;
   }
   process.stderr.write(USAGE);
   return 2;

@@ -1,4 +1,5 @@
-import { join, resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
 import { connectedChunkservers } from './cluster.ts';
 import { isFree, isServing, runningPid, startDaemon } from './daemons.ts';
 import { freeHaNetwork, networkObstacle, networkUp } from './ha/network.ts';
@@ -85,16 +86,28 @@ async function waitUntilUsable(settings: ClusterSettings): Promise<void> {
   }
 }
 
-function nextSteps(settings: ClusterSettings, obstacle: string | undefined): string {
+/** How this program is called from here: by its name if the path leads to it. */
+function ownCommand(): string {
+  const own = join(import.meta.dirname, '..', '..', '..', 'bin', 'alces');
+  const found = (process.env.PATH ?? '').split(':').map((folder) => join(folder, 'alces'));
+  const isInPath = found.some((path) => existsSync(path) && realpathSync(path) === realpathSync(own));
+  if (isInPath) return 'alces';
+  const near = relative(process.cwd(), own);
+  return near.startsWith('..') ? own : near;
+}
+
+function nextSteps(settings: ClusterSettings, obstacle: string | undefined, dir: string | undefined): string {
+  const alces = ownCommand();
+  const at = dir === undefined ? '' : ` --dir ${dir}`;
   if (obstacle) {
     return (
-      `\nNot mounted: ${obstacle}.\nUse it without a mount:\n  alces put README.md /README.md\n  alces ls /\n  alces cat /README.md\n` +
-      'Stop it, keeping the data:\n  alces down\n'
+      `\nNot mounted: ${obstacle}.\nUse it without a mount:\n  ${alces} put README.md /README.md${at}\n  ${alces} ls /${at}\n  ${alces} cat /README.md${at}\n` +
+      `Stop it, keeping the data:\n  ${alces} down${at}\n`
     );
   }
   return (
-    `\nMounted on ${settings.mountPoint}. Try:\n  cp -r /usr/include ${settings.mountPoint}/\n  df -h ${settings.mountPoint}\n  alces status\n` +
-    `${settings.ha ? 'Let the leader die:\n  alces ha kill-leader\n  alces ha start\n' : ''}Stop it, keeping the data:\n  alces down\n`
+    `\nMounted on ${settings.mountPoint}. Try:\n  cp -r /usr/include ${settings.mountPoint}/\n  df -h ${settings.mountPoint}\n  ${alces} status${at}\n` +
+    `${settings.ha ? `Let the leader die:\n  ${alces} ha kill-leader${at}\n  ${alces} ha start${at}\n` : ''}Stop it, keeping the data:\n  ${alces} down${at}\n`
   );
 }
 
@@ -115,6 +128,6 @@ export async function up(options: UpOptions): Promise<number> {
   const obstacle = mountObstacle();
   if (obstacle === undefined && !isMounted(settings.mountPoint))
     await mountCluster(settings.mountPoint, masterAddress(settings));
-  process.stdout.write(`${await statusTable(folder, settings)}\n${nextSteps(settings, obstacle)}`);
+  process.stdout.write(`${await statusTable(folder, settings)}\n${nextSteps(settings, obstacle, options.dir)}`);
   return 0;
 }
