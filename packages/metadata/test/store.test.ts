@@ -107,6 +107,24 @@ test.each([
   }
 });
 
+test.each([0, 2000, 500_000])('rows noted in an index with room for %i are found when they are inserted', (room) => {
+  const index = new HashedIndex();
+  index.reserve(room);
+  const hashes = [0];
+  const dice = new Dice(4);
+  for (let row = 1; row <= 20_000; row++) {
+    hashes.push(dice.below(2 ** 32));
+    index.note(row, hashes[row]);
+  }
+  const isNoted = (row: number) => row % 3 !== 0;
+  index.insertNoted(hashes.length, isNoted);
+  for (let row = 1; row < hashes.length; row++) {
+    const found: number[] = [];
+    for (let at = index.first(hashes[row]); at !== 0; at = index.next(at, hashes[row])) found.push(at);
+    expect(found.filter((at) => at === row)).toEqual(isNoted(row) ? [row] : []);
+  }
+});
+
 test('arena blocks keep their content, do not overlap and are used again', () => {
   const arena = new Arena();
   const dice = new Dice(2);

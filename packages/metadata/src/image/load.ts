@@ -95,6 +95,7 @@ export function* loadImage(input: ImageInput, options: LoadOptions): Resumable<L
     return { state, isNew: true, renumberEdges: false, carried: [] };
   }
   input.section = 'structure';
+  state.edges.endLoading();
   options.stageBegins?.('checking filesystem consistency');
   checkStructure(state, host);
   options.stageEnds?.('checking filesystem consistency');

@@ -1,6 +1,11 @@
 import { U32Column } from './columns.ts';
 import { LinearBuckets } from './linear-buckets.ts';
 
+/** Heads of so many buckets stay in the processor's cache while rows are inserted. */
+const CACHED_BUCKETS = 1 << 17;
+/** Passing over all rows costs too, so there are not more passes than this. */
+const MOST_PASSES = 8;
+
 /**
  * As ChainedIndex, for hashes that are spread over memory and cost too much to be computed again: the hash of a row stands beside the
  * link to the next one, so that a step along a chain is one access to memory that is not in the processor's cache.
@@ -33,6 +38,27 @@ export class HashedIndex {
     this.heads.set(bucket, row);
     if (this.buckets.add()) {
       this.split();
+    }
+  }
+
+  /** Notes the hash of a row that `insertNoted` will insert. */
+  note(row: number, hash: number): void {
+    this.links.set(row * 2 + 1, hash);
+  }
+
+  /**
+   * Inserts the rows below `rowLimit` whose hashes were noted, one range of buckets after the other: heads that are not in the
+   * processor's cache are what costs time when many rows are inserted.
+   */
+  insertNoted(rowLimit: number, isNoted: (row: number) => boolean): void {
+    const { span } = this.buckets;
+    const step = Math.max(CACHED_BUCKETS, Math.ceil(span / MOST_PASSES));
+    for (let first = 0; first < span; first += step) {
+      for (let row = 1; row < rowLimit; row++) {
+        const hash = this.links.get(row * 2 + 1);
+        const place = (hash & (span - 1)) >>> 0;
+        if (place >= first && place < first + step && isNoted(row)) this.insert(row, hash);
+      }
     }
   }
 

@@ -21,6 +21,11 @@ export class LinearBuckets {
     this.level = 2 ** (31 - Math.clz32(buckets));
   }
 
+  /** Of hashes below this, each stands for another bucket or for one that is still to be split off. */
+  get span(): number {
+    return this.level * 2;
+  }
+
   of(hash: number): number {
     const bucket = (hash & (this.level * 2 - 1)) >>> 0;
     return bucket < this.buckets ? bucket : (hash & (this.level - 1)) >>> 0;

@@ -39,6 +39,7 @@ export class EdgeTable {
   private readonly directories: DirectoryTable;
   private readonly seed: number;
   private readonly index = new HashedIndex();
+  private isLoading = false;
   private freeRow = 0;
   private used = 1;
   private live = 0;
@@ -140,9 +141,19 @@ export class EdgeTable {
     return row;
   }
 
-  /** Makes room for the names of an image at once. */
-  reserve(count: number): void {
+  /** The names of an image follow, about so many: until `endLoading`, `find` does not know them. */
+  beginLoading(count: number): void {
     this.index.reserve(count);
+    this.isLoading = true;
+  }
+
+  /** The names of an image are complete; to be called before anything else is done with them. */
+  endLoading(): void {
+    if (!this.isLoading) {
+      return;
+    }
+    this.isLoading = false;
+    this.index.insertNoted(this.used, (row) => this.parent.get(row) !== 0);
   }
 
   /** Puts a detached name at the head of the trash or sustained list `list` (see trashList, sustainedList). */
@@ -192,7 +203,11 @@ export class EdgeTable {
     this.nodes.names.set(child, this.nodes.names.get(child) + 1);
     if (parent !== 0) {
       const hash = hashName(this.seed ^ Math.imul(parent, 0x9e37_79b1), bytes, start, end);
-      this.index.insert(row, hash);
+      if (this.isLoading) {
+        this.index.note(row, hash);
+      } else {
+        this.index.insert(row, hash);
+      }
     }
     return row;
   }

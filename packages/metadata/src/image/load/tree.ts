@@ -164,7 +164,7 @@ export function edgeLoader(state: State, host: LoadHost): EdgeLoader {
       state.nextedgeid = nextEdgeId;
       if (nextEdgeId === UNKNOWN_EDGE_ID) renumber = true;
       // Every node but the root has a name; few have more.
-      edges.reserve(Math.min(nodes.count, host.mostRecords(SMALLEST_EDGE_BYTES)));
+      edges.beginLoading(Math.min(nodes.count, host.mostRecords(SMALLEST_EDGE_BYTES)));
     },
 
     edge(record) {
