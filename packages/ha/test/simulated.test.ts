@@ -1,3 +1,5 @@
+import { type MasterSession, ops } from '@alces/client';
+import { OpenFlag, TruncateFlag } from '@alces/proto';
 import { describe, expect, it } from 'vitest';
 import { keepMaking, namesIn, SimulatedNodes } from './support/simulatedNodes.ts';
 
@@ -92,5 +94,41 @@ describe('whole nodes in simulated time', () => {
     expect(other.parameters.sessionId).toBeGreaterThan(given.session);
     expect(beta.node?.state?.state.nextchunkid).toBeGreaterThan(given.chunk + 1_000_000);
     await world.wait(Promise.all([lost.close(), other.close()]));
+  });
+
+  it('room that was given to appends is given to nobody else after a failover', async () => {
+    const world = new SimulatedNodes(5);
+    const { members, sim } = world;
+    const [alpha, beta] = members;
+    await world.prepare();
+    for (const member of members) world.start(member);
+    await world.until('all up', () => members.every(({ node }) => node !== undefined));
+    await world.wait(alpha.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    await world.inStep();
+    const one = await world.client();
+    const two = await world.client(sim.addHost('other client', '10.0.0.10'));
+    const caller = { uid: 0, gids: [0] };
+    const name = Buffer.from('log');
+    const { inode } = await world.wait(ops.create(one, 1, name, { mode: 0o666, umask: 0 }, caller));
+    await world.wait(ops.open(two, inode, OpenFlag.WRITE, caller));
+    const flags = TruncateFlag.OPENED | TruncateFlag.UPDATE | TruncateFlag.RESERVE;
+    const append = async (session: MasterSession, length: number) =>
+      (await world.wait(ops.truncate(session, inode, length, flags, caller))).previousLength;
+    expect(await append(one, 100)).toBe(0);
+    expect(await append(two, 50)).toBe(100);
+    world.crash(alpha, 500);
+    await world.wait(beta.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    expect(await append(one, 10)).toBe(150);
+    // Also out of an image, and to the node that was away.
+    await world.inStep();
+    await world.wait(Promise.all(members.map(({ node }) => node?.save())));
+    for (const member of members) world.crash(member, 100);
+    await world.until('all up', () => members.every(({ node }) => node !== undefined));
+    await world.wait(alpha.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    expect(await append(two, 10)).toBe(160);
+    // A file that was cut off begins anew.
+    await world.wait(ops.truncate(one, inode, 0, TruncateFlag.OPENED, caller));
+    await world.wait(beta.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    expect(await append(one, 10)).toBe(0);
   });
 });

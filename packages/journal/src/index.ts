@@ -1,4 +1,5 @@
 export { AnswerFiles, decodeBlocks, type VersionedNote } from './answer-files.ts';
+export { AppendReservations, type Reservation } from './appends.ts';
 export {
   describeImage,
   findCandidates,

@@ -4,6 +4,7 @@
  * place of a second execution. See docs/decisions/0150.
  */
 import type { Operation } from '@alces/metadata';
+import { AppendReservations, type Reservation } from './appends.ts';
 
 /** Which request of which client. */
 export interface RequestKey {
@@ -21,9 +22,17 @@ export interface RequestNote extends RequestKey {
    */
   chunkId: number;
   answer: Buffer;
+  /** The answer gave room for an append. */
+  append?: Reservation;
 }
 
+/** In the place of a session, for what concerns none. */
+export const NO_SESSION = 0;
+
 const HEADER_BYTES = 28;
+/** In the place of a chunk: a reservation follows, inode u32, end u64, length u64. */
+const RESERVATION_MARK = Number.MAX_SAFE_INTEGER;
+const RESERVATION_BYTES = 20;
 const TWO_32 = 0x1_0000_0000;
 
 function writeU64(bytes: Buffer, value: number, at: number): void {
@@ -35,27 +44,41 @@ function readU64(bytes: Buffer, at: number): number {
   return bytes.readUInt32BE(at) * TWO_32 + bytes.readUInt32BE(at + 4);
 }
 
-/** A note's bytes: session u64, slot u32, request u64, chunk u64 (big-endian), the answer. */
+/** A note's bytes: session u64, slot u32, request u64, chunk u64 (big-endian), the reservation if there is one, the answer. */
 export function encodeNote(note: RequestNote): Buffer {
-  const bytes = Buffer.allocUnsafe(HEADER_BYTES + note.answer.length);
+  const { append } = note;
+  const answerAt = HEADER_BYTES + (append === undefined ? 0 : RESERVATION_BYTES);
+  const bytes = Buffer.allocUnsafe(answerAt + note.answer.length);
   writeU64(bytes, note.session, 0);
   bytes.writeUInt32BE(note.slot, 8);
   writeU64(bytes, note.request, 12);
-  writeU64(bytes, note.chunkId, 20);
-  note.answer.copy(bytes, HEADER_BYTES);
+  writeU64(bytes, append === undefined ? note.chunkId : RESERVATION_MARK, 20);
+  if (append !== undefined) {
+    bytes.writeUInt32BE(append.inode, HEADER_BYTES);
+    writeU64(bytes, append.end, HEADER_BYTES + 4);
+    writeU64(bytes, append.length, HEADER_BYTES + 12);
+  }
+  note.answer.copy(bytes, answerAt);
   return bytes;
+}
+
+function reservationIn(bytes: Buffer): Reservation {
+  if (bytes.length < HEADER_BYTES + RESERVATION_BYTES) throw new RangeError('a reservation is cut off');
+  return {
+    inode: bytes.readUInt32BE(HEADER_BYTES),
+    end: readU64(bytes, HEADER_BYTES + 4),
+    length: readU64(bytes, HEADER_BYTES + 12),
+  };
 }
 
 /** A note with an answer of its own, that refers to nothing of `bytes`. Throws a RangeError for anything that is no note. */
 export function decodeNote(bytes: Buffer): RequestNote {
   if (bytes.length < HEADER_BYTES) throw new RangeError(`a note of ${bytes.length} bytes`);
-  return {
-    session: readU64(bytes, 0),
-    slot: bytes.readUInt32BE(8),
-    request: readU64(bytes, 12),
-    chunkId: readU64(bytes, 20),
-    answer: Buffer.from(bytes.subarray(HEADER_BYTES)),
-  };
+  const key = { session: readU64(bytes, 0), slot: bytes.readUInt32BE(8), request: readU64(bytes, 12) };
+  const chunkId = readU64(bytes, 20);
+  if (chunkId !== RESERVATION_MARK) return { ...key, chunkId, answer: Buffer.from(bytes.subarray(HEADER_BYTES)) };
+  const append = reservationIn(bytes);
+  return { ...key, chunkId: 0, answer: Buffer.from(bytes.subarray(HEADER_BYTES + RESERVATION_BYTES)), append };
 }
 
 interface SessionAnswers {
@@ -73,10 +96,26 @@ export class AnswerForgotten extends Error {
   override readonly name = 'AnswerForgotten';
 }
 
+/** A session u64, the number of its forgotten requests u64, how many notes u32; each with its length u32. */
+function encodeSession(parts: Buffer[], session: number, forgotten: number, notes: readonly RequestNote[]): void {
+  const head = Buffer.allocUnsafe(20);
+  writeU64(head, session, 0);
+  writeU64(head, forgotten, 8);
+  head.writeUInt32BE(notes.length, 16);
+  parts.push(head);
+  for (const note of notes) {
+    const bytes = encodeNote(note);
+    const length = Buffer.allocUnsafe(4);
+    length.writeUInt32BE(bytes.length);
+    parts.push(length, bytes);
+  }
+}
+
 /** The answers of all sessions. Deterministic: equal on all nodes at equal versions. */
 export class RequestLedger {
   readonly #sessions = new Map<number, SessionAnswers>();
   readonly #chunks = new Map<number, RequestNote>();
+  readonly appends = new AppendReservations();
 
   /** What is recorded of a request; undefined: it was not executed. Throws AnswerForgotten when nobody can tell. */
   find({ session, slot, request }: RequestKey): RequestNote | undefined {
@@ -93,6 +132,7 @@ export class RequestLedger {
    * applied. Locks on chunks end what was noted about them, the end of a session ends everything of it.
    */
   applied(operation: Operation, note?: RequestNote): void {
+    this.appends.applied(operation);
     switch (operation.op) {
       case 'UNLOCK':
       case 'ROLLBACK':
@@ -109,7 +149,12 @@ export class RequestLedger {
   }
 
   /** Records what a note says, and keeps the note, which must not be changed any more. */
-  record(note: RequestNote): void {
+  record({ append, ...note }: RequestNote): void {
+    if (append !== undefined) this.appends.reserve(append);
+    if (note.session !== NO_SESSION) this.#recordAnswer(note);
+  }
+
+  #recordAnswer(note: RequestNote): void {
     const { session, slot, chunkId } = note;
     let known = this.#sessions.get(session);
     if (known === undefined) {
@@ -176,18 +221,12 @@ export class RequestLedger {
   /** Everything, for an image; `load` reads it. Equal ledgers give equal bytes. */
   encode(): Buffer {
     const parts: Buffer[] = [];
+    const reservations = [...this.appends.all()].map((append): RequestNote => {
+      return { session: NO_SESSION, slot: 0, request: 0, chunkId: 0, answer: Buffer.alloc(0), append };
+    });
+    if (reservations.length > 0) encodeSession(parts, NO_SESSION, 0, reservations);
     for (const [session, { slots, forgotten }] of [...this.#sessions].sort(([a], [b]) => a - b)) {
-      const head = Buffer.allocUnsafe(20);
-      writeU64(head, session, 0);
-      writeU64(head, forgotten, 8);
-      head.writeUInt32BE(slots.size, 16);
-      parts.push(head);
-      for (const note of slots.values()) {
-        const bytes = encodeNote(note);
-        const length = Buffer.allocUnsafe(4);
-        length.writeUInt32BE(bytes.length);
-        parts.push(length, bytes);
-      }
+      encodeSession(parts, session, forgotten, [...slots.values()]);
     }
     return Buffer.concat(parts);
   }
@@ -202,7 +241,7 @@ export class RequestLedger {
         const forgotten = readU64(bytes, at + 8);
         const count = bytes.readUInt32BE(at + 16);
         at += 20;
-        this.#sessions.set(session, { slots: new Map(), forgotten });
+        if (session !== NO_SESSION) this.#sessions.set(session, { slots: new Map(), forgotten });
         for (let index = 0; index < count; index++) {
           const end = at + 4 + bytes.readUInt32BE(at);
           if (end > bytes.length) throw new RangeError('an answer is cut off');
@@ -221,5 +260,6 @@ export class RequestLedger {
   #clear(): void {
     this.#sessions.clear();
     this.#chunks.clear();
+    this.appends.clear();
   }
 }

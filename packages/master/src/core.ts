@@ -1,9 +1,8 @@
-import type { RequestLedger, RequestNote } from '@alces/journal';
+import type { AppendReservations, RequestLedger, RequestNote } from '@alces/journal';
 import type { Operation, State } from '@alces/metadata';
 import type { Clock, Logger, Random } from '@alces/runtime';
 import type { ChunkService } from './chunks/api.ts';
 import type { DataCacheTable } from './clients/dataCache.ts';
-import type { AppendReservations } from './clients/reservations.ts';
 import type { CommitGate } from './commitGate.ts';
 import type { MasterConfig } from './config.ts';
 import type { ExportList } from './exports/load.ts';
@@ -20,6 +19,8 @@ export interface Core {
   readonly dataCache: DataCacheTable;
   readonly reservations: AppendReservations;
   readonly chunks: ChunkService;
+  /** Other nodes have the journal, too, and one of them may be the next master: what it must know is in notes. */
+  readonly sharesJournal: boolean;
   /** Replaced at reload. */
   config: MasterConfig;
   /** Replaced at reload. */

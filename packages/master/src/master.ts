@@ -27,7 +27,6 @@ import { DataCacheTable } from './clients/dataCache.ts';
 import { chunkLocationsChanged } from './clients/notify.ts';
 import { PendingChunkWork } from './clients/pendingChunkWork.ts';
 import { Requests } from './clients/requests.ts';
-import { AppendReservations } from './clients/reservations.ts';
 import { ClientService, type ClientTraffic } from './clients/service.ts';
 import { clientTable } from './clients/table.ts';
 import { journalGate } from './commitGate.ts';
@@ -143,6 +142,7 @@ export class Master implements RunningMaster {
     this.#started = started;
     this.#reporter = parts.reporter;
     this.#chunkSettings = parts.settings;
+    ledger.appends.keepOnly((inode) => state.nodes.find(inode) !== 0);
     const gate = journalGate(journal);
     const commit = committer(state, journal, ledger);
     this.#chunkservers = new ChunkServerService({
@@ -175,7 +175,8 @@ export class Master implements RunningMaster {
       chunks,
       sessions: new SessionRegistry(state),
       dataCache: new DataCacheTable(),
-      reservations: new AppendReservations(),
+      reservations: ledger.appends,
+      sharesJournal: journal.inherited !== undefined,
       operations: new Float64Array(OPERATION_KINDS),
       config: parts.config,
       exports: parts.exports,

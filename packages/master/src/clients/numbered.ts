@@ -1,4 +1,4 @@
-import { AnswerForgotten, type RequestKey, type RequestNote } from '@alces/journal';
+import { AnswerForgotten, NO_SESSION, type RequestKey, type RequestNote, type Reservation } from '@alces/journal';
 import {
   CLTOMA_ALCES_ATTACH,
   CLTOMA_ALCES_NUMBERED,
@@ -87,6 +87,33 @@ export class NumberedRequests {
   /** The answer that was just added tells of something that is no metadata; it is kept as long as this master runs. */
   answeredInMemory(client: Client, { session, slot, request }: NumberedRequest): void {
     client.session?.answers.record({ session, slot, request, chunkId: 0, answer: answerOf(client) });
+  }
+
+  /** The change just made stands for room that was given to an append, which the next master must know. */
+  reserved(client: Client, numbered: NumberedRequest | undefined, append: Reservation): void {
+    const note =
+      numbered === undefined || client.closed
+        ? { session: NO_SESSION, slot: 0, request: 0, answer: Buffer.alloc(0) }
+        : { session: numbered.session, slot: numbered.slot, request: numbered.request, answer: answerOf(client) };
+    this.#core.note(this.#core.state.metaversion - 1, { ...note, chunkId: 0, append });
+  }
+
+  /** A file is about to be cut off: its reservation is void. */
+  reservationIsVoid(inode: number, now: number): void {
+    const { reservations, sharesJournal, commit, state, note } = this.#core;
+    if (reservations.of(inode) === 0) return;
+    reservations.drop(inode);
+    if (!sharesJournal) return;
+    commit({ op: 'IDLE' }, now);
+    const append = { inode, end: 0, length: 0 };
+    note(state.metaversion - 1, {
+      session: NO_SESSION,
+      slot: 0,
+      request: 0,
+      chunkId: 0,
+      answer: Buffer.alloc(0),
+      append,
+    });
   }
 
   /** Records a status answer with the change of this version. */

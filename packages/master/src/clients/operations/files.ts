@@ -30,8 +30,8 @@ export function addFileRequests(table: DispatchTable, requests: Requests): void 
     requests.count(context, Operation.open, typeof plan === 'number' ? plan : Status.OK);
     if (typeof plan === 'number') return client.sendStatus(MATOCL_FUSE_OPEN.number, msgid, plan);
     for (const operation of plan) {
+      if (operation.op === 'LENGTH') requests.numbered.reservationIsVoid(operation.inode, context.now);
       core.commit(operation, context.now);
-      if (operation.op === 'LENGTH') core.reservations.drop(operation.inode);
     }
     const row = requests.row(context, request.inode);
     const inode = state.nodes.inode.get(row);

@@ -70,9 +70,15 @@ export class TruncateRequests {
     numbered: NumberedRequest | undefined,
   ): void {
     const { core } = this.#requests;
-    core.reservations.reserve(plan.inode, plan.reservedLength);
+    const { nodes } = core.state;
+    const length = nodes.length.get(nodes.find(plan.inode));
+    const reservation = { inode: plan.inode, end: plan.reservedLength, length };
+    core.reservations.reserve(reservation);
     this.#answer(client, context, request, plan.inode, plan.base);
-    if (numbered) this.#requests.numbered.answeredInMemory(client, numbered);
+    if (core.sharesJournal) {
+      core.commit({ op: 'IDLE' }, context.now);
+      this.#requests.numbered.reserved(client, numbered, reservation);
+    } else if (numbered) this.#requests.numbered.answeredInMemory(client, numbered);
     lengthHasChanged(core, plan.inode, shownBytes(plan.reservedLength), client);
   }
 
@@ -109,7 +115,10 @@ export class TruncateRequests {
     const { nodes } = core.state;
     const previous = nodes.length.get(nodes.find(inode));
     const operation = finishTruncate(core.state, inode, request);
-    if (operation) core.commit(operation, now);
+    if (operation) {
+      this.#requests.numbered.reservationIsVoid(inode, now);
+      core.commit(operation, now);
+    }
     core.reservations.drop(inode);
     return previous;
   }
