@@ -10,6 +10,9 @@ import type { Site, SiteNode } from './support/site.ts';
 // docs/high-availability.md, step by step.
 
 const FILES = 20;
+const REFERENCE = join(import.meta.dirname, '..', '..', 'docs', 'reference', 'mfsha.md');
+/** A field of the JSON as the reference names it: alone, or in a list of fields. */
+const wordOf = (field: string) => new RegExp(`[\`{ ]${field}[\`,}]`);
 
 function writeFiles(mount: string, name: string): void {
   for (let file = 0; file < FILES; file++) writeFileSync(join(mount, `${name}${file}`), `${name} ${file}`);
@@ -82,6 +85,9 @@ describe('from fresh machines', () => {
     expect(await mfsha(alpha, 'status')).toMatch(
       /Primary, serving 0 client connections[\s\S]*beta +Secondary +Connected +UpToDate[\s\S]*watch +Secondary +Connected +witness/,
     );
+    const reference = readFileSync(REFERENCE, 'utf8');
+    const json: Record<string, unknown> & { peers: object[] } = JSON.parse(await mfsha(alpha, 'status', '--json'));
+    for (const field of [...Object.keys(json), ...Object.keys(json.peers[0])]) expect(reference).toMatch(wordOf(field));
     for (const node of [alpha, beta]) await site().startKeepalived(node);
     await site().leader();
     await site().startChunkservers();
