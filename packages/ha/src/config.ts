@@ -43,6 +43,39 @@ export interface HaConfig {
   standbyPort: number;
 }
 
+/** Keys of mfsha.cfg by what they set. */
+const KEYS: Record<string, string> = {
+  cluster: 'CLUSTER',
+  secretFile: 'SECRET_FILE',
+  detector: 'DETECTOR',
+  detectorTimeoutMs: 'DETECTOR_TIMEOUT_MS',
+  vip: 'VIP',
+  vipInterface: 'VIP_INTERFACE',
+  manageVip: 'MANAGE_VIP',
+  hangTimeoutMs: 'HANG_TIMEOUT_MS',
+  dataPath: 'DATA_PATH',
+  masterConfig: 'MASTER_CONFIG',
+  checkRestart: 'CHECK_RESTART',
+  onIoError: 'ON_IO_ERROR',
+  standbyPort: 'STANDBY_PORT',
+  self: 'NODE',
+  nodes: 'NODES',
+  quorum: 'QUORUM',
+  protocol: 'PROTOCOL',
+  policies: 'AFTER_SB_*',
+  timings: 'times (*_MS)',
+};
+
+/** The keys that have other values in another configuration. */
+export function differingKeys(a: HaConfig, b: HaConfig): string[] {
+  const [before, after]: Record<string, unknown>[] = [
+    { ...a, ...a.replication },
+    { ...b, ...b.replication },
+  ];
+  const names = Object.keys(KEYS).filter((name) => JSON.stringify(before?.[name]) !== JSON.stringify(after?.[name]));
+  return names.map((name) => KEYS[name] ?? name);
+}
+
 /** A mistake in mfsha.cfg; the message names the file, the key and what is expected. */
 export class HaConfigError extends Error {}
 

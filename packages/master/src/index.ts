@@ -7,11 +7,11 @@ export {
   type StandbyHandover,
   type StandbyOptions,
 } from './chunks/index.ts';
-export { main, masterDaemon } from './main.ts';
+export { main, masterDaemon, openMetrics } from './main.ts';
 export type {
   LoadedMetadata,
   MasterOptions,
   RunningMaster,
 } from './master.ts';
 export type { ImageSaver } from './saving.ts';
-export { MasterStartError, serveOn, startMaster } from './start.ts';
+export { checkFiles, MasterStartError, serveOn, startMaster } from './start.ts';

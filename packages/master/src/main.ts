@@ -9,22 +9,21 @@ import {
   runDaemon,
   serveMetrics,
 } from '@alces/runtime';
-import type { RunningMaster } from './master.ts';
 import { restoreMetadata } from './restore.ts';
 import { MasterStartError, startMaster } from './start.ts';
 
 const OPEN_FILES_LIMIT = 16384;
 
 /** METRICS_PORT (0, the default: off) and METRICS_HOST, keys of ours. */
-async function openMetrics(
-  { config, log, say }: DaemonContext,
-  master: RunningMaster,
+export async function openMetrics(
+  { config, log, say }: Pick<DaemonContext, 'config' | 'log' | 'say'>,
+  metrics: Parameters<typeof serveMetrics>[1],
 ): Promise<MetricsServer | undefined> {
   const port = config.number('METRICS_PORT', 0, { max: 65_535 });
   if (port === 0) return undefined;
   const host = config.string('METRICS_HOST', '127.0.0.1');
   try {
-    const server = await serveMetrics({ host, port }, master.metrics);
+    const server = await serveMetrics({ host, port }, metrics);
     say(`metrics: listen on ${host}:${port}`);
     return server;
   } catch (error) {
@@ -49,7 +48,7 @@ async function start(context: DaemonContext): Promise<RunningDaemon> {
       verbosity: options.verbosity,
       home: homedir(),
     });
-    const metrics = await openMetrics(context, master);
+    const metrics = await openMetrics(context, master.metrics);
     return {
       reload: () => master.reload(),
       info: () => master.info(),

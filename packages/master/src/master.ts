@@ -388,8 +388,11 @@ export class Master implements RunningMaster {
   }
 
   async kill(): Promise<void> {
+    const hasServed = this.#background !== undefined;
     this.#ending = true;
     await this.#end();
+    if (hasServed)
+      await this.#saveStatistics().catch((error: unknown) => this.#options.log.warn(`statistics: ${error}`));
     await this.#journal.close();
   }
 

@@ -5,7 +5,7 @@ import { masterConfig } from './config.ts';
 import { type LoadedMetadata, Master, type MasterOptions, type RunningMaster } from './master.ts';
 import type { ImageSaver } from './saving.ts';
 import { portOfService } from './services.ts';
-import { type ConfigMessages, loadExports } from './sideFiles.ts';
+import { type ConfigMessages, loadExports, loadTopology } from './sideFiles.ts';
 
 /** Thrown when the master can't start; the operator has been told why. */
 export class MasterStartError extends Error {}
@@ -26,6 +26,12 @@ async function prepare(options: MasterOptions) {
   const exports = await loadExports(environment.disk, config, messages);
   if (!exports) throw new MasterStartError('init: exports manager failed !!!');
   return { voice, messages, reporter, config, settings, exports };
+}
+
+/** Reads the files that a master with these options would begin with, and says what is in them. Throws MasterStartError when it could not serve. */
+export async function checkFiles(options: MasterOptions): Promise<void> {
+  const { messages, config } = await prepare(options);
+  await loadTopology(options.environment.disk, config, messages);
 }
 
 /**

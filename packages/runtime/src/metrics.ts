@@ -14,26 +14,31 @@ export interface MetricsServer {
   close(): Promise<void>;
 }
 
-/** Serves metrics as text for Prometheus at `/metrics`. Rejects when the port is taken. */
+/** Serves metrics as text for Prometheus at `/metrics`; a function says which ones there are now. Rejects when the port is taken. */
 export async function serveMetrics(
   { host, port }: { host: string; port: number },
-  metrics: readonly Metric[],
+  metrics: readonly Metric[] | (() => readonly Metric[]),
 ): Promise<MetricsServer> {
   // Few daemons are asked to serve metrics, and every start would pay for the library.
   const { Gauge, Registry } = await import('prom-client');
-  const registry = new Registry();
-  for (const { name, help, value } of metrics) {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        const current = value();
-        if (current === undefined) this.reset();
-        else this.set(current);
-      },
-    });
-  }
+  const registryOf = (list: readonly Metric[]) => {
+    const registry = new Registry();
+    for (const { name, help, value } of list) {
+      new Gauge({
+        name,
+        help,
+        registers: [registry],
+        collect() {
+          const current = value();
+          if (current === undefined) this.reset();
+          else this.set(current);
+        },
+      });
+    }
+    return registry;
+  };
+  const now = typeof metrics === 'function' ? metrics : () => metrics;
+  const fixed = typeof metrics === 'function' ? undefined : registryOf(metrics);
   // Importing the module would load an HTTP client too, in every program and tool.
   const { createServer } = process.getBuiltinModule('node:http') as typeof Http;
   const server = createServer((request, response) => {
@@ -41,10 +46,12 @@ export async function serveMetrics(
       response.writeHead(404, { 'content-type': 'text/plain' }).end('metrics are at /metrics\n');
       return;
     }
-    registry.metrics().then(
-      (text) => response.writeHead(200, { 'content-type': registry.contentType }).end(text),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    );
+    const answer = async () => {
+      const registry = fixed ?? registryOf(now());
+      const text = await registry.metrics();
+      response.writeHead(200, { 'content-type': registry.contentType }).end(text);
+    };
+    answer().catch((error: unknown) => response.writeHead(500).end(String(error)));
   });
   server.requestTimeout = 10_000;
   server.maxConnections = 32;

@@ -1,12 +1,14 @@
 import type { Reporter } from '@alces/journal';
-import { chunkSettings, createStandbyChunkservers, type MasterOptions, type StandbyChunkservers } from '@alces/master';
+import { createStandbyChunkservers, type MasterOptions, type StandbyChunkservers } from '@alces/master';
 import { EpochFile, isPair, ReplicationNode, SegmentLog } from '@alces/replication';
-import type { Cancel, Config, Environment, Logger } from '@alces/runtime';
+import type { Cancel, Config, Environment, Logger, Metric } from '@alces/runtime';
 import type { HaConfig } from '../config.ts';
 import type { HistoryEvent, NodeReport } from '../control/types.ts';
 import type { FitnessFacts, HostSide, HostSideOptions } from '../vip/index.ts';
 import { HaApplication } from './application.ts';
 import { HistoryFile } from './historyFile.ts';
+import { nodeMetrics } from './nodeMetrics.ts';
+import { NodeSettings } from './nodeSettings.ts';
 import { type Beginning, dataIdOf, StateStore, versionOf } from './stateStore.ts';
 import { StockLogs } from './stockLogs.ts';
 
@@ -21,6 +23,8 @@ export interface HaNodeOptions {
   log: Logger;
   /** mfsmaster.cfg as it is now. */
   masterConfig(): Config;
+  /** mfsha.cfg as it is now; absent: it never changes. */
+  rereadConfig?(): HaConfig;
   /** `-a`: data from before the journal are put together from all that is there. */
   restore: boolean;
   /** Something after which the program can't go on. */
@@ -56,6 +60,7 @@ export class HaNode {
   readonly #history: HistoryFile;
   readonly #startedAt: number;
   readonly #haFolder: string;
+  readonly #settings: NodeSettings;
   #node: ReplicationNode | undefined;
   #application: HaApplication | undefined;
   #standby: StandbyChunkservers | undefined;
@@ -75,6 +80,7 @@ export class HaNode {
     this.#options = options;
     const { environment, config } = options;
     this.#haFolder = `${config.dataPath}/ha`;
+    this.#settings = new NodeSettings(options);
     this.#history = new HistoryFile(environment.disk, `${this.#haFolder}/history.log`);
     this.#startedAt = environment.clock.wallMs();
   }
@@ -140,23 +146,24 @@ export class HaNode {
   }
 
   async #makeApplication(): Promise<Beginning> {
-    const { environment, config, masterConfig, endOfTurn = setImmediate } = this.#options;
+    const { environment, config, endOfTurn = setImmediate } = this.#options;
     const { disk } = environment;
     const folder = config.dataPath;
     const report = this.#report;
     const epochs = new EpochFile(disk, this.#haFolder);
-    const settings = masterConfig();
+    const settings = this.#settings;
+    settings.read();
     const store = new StateStore({
       environment,
       folder,
       haFolder: this.#haFolder,
-      keptImages: () => settings.number('BACK_META_KEEP_PREVIOUS', 1, { min: 0, max: 99 }),
+      keptImages: () => settings.master.number('BACK_META_KEEP_PREVIOUS', 1, { min: 0, max: 99 }),
       history: async () => this.#node?.status().history ?? (await epochs.load()).state.history,
       report,
     });
     await store.clean();
     const beginning = await this.#firstState(store, epochs);
-    const backLogs = () => settings.number('BACK_LOGS', DEFAULT_BACK_LOGS, { min: 5, max: 1000 });
+    const backLogs = () => settings.master.number('BACK_LOGS', DEFAULT_BACK_LOGS, { min: 5, max: 1000 });
     const logs = new StockLogs({ environment, folder, backLogs, report });
     this.#application = new HaApplication(
       {
@@ -227,13 +234,12 @@ export class HaNode {
     const { environment, config, log } = this.#options;
     if (config.standbyPort === 0) return;
     const { clock, net, random } = environment;
-    const settings = chunkSettings(this.#options.masterConfig(), (text) => log.warn(text));
     this.#standby = createStandbyChunkservers({
       clock,
       net,
       random,
       log,
-      settings: () => settings,
+      settings: () => this.#settings.chunks,
       metaId: () => this.#application?.state.metaid ?? 0n,
       nextChunkId: () => this.#application?.state.nextchunkid ?? 0,
     });
@@ -266,16 +272,13 @@ export class HaNode {
   }
 
   #masterOptions(epoch: number): Omit<MasterOptions, 'environment'> {
-    const { config, log, masterConfig } = this.#options;
+    const { config } = this.#options;
     const { nodes, self } = config.replication;
     const followers = nodes
       .filter((node) => !node.witness && node.id !== self)
       .map(({ host }) => ({ host, port: config.standbyPort }));
     return {
-      folder: config.dataPath,
-      config: masterConfig(),
-      rereadConfig: masterConfig,
-      log,
+      ...this.#settings.masterOptions(),
       cluster: { epoch, pingMs: PING_MS, followers: config.standbyPort === 0 ? [] : followers },
       ...(this.#standby !== undefined && { standby: this.#standby.takeOver() }),
     };
@@ -456,8 +459,18 @@ export class HaNode {
     if (!this.#maintenance) node.promote();
   }
 
+  /** SIGHUP, in each role. */
   async reload(): Promise<void> {
-    await this.#application?.master?.reload();
+    this.#settings.reload();
+    const { master } = this.#application ?? {};
+    if (master !== undefined) await master.reload();
+    else if (this.#application !== undefined) await this.#settings.check();
+  }
+
+  /** Figures of the node, and of the master while it leads. */
+  metrics(): Metric[] {
+    const master = this.#required.mayAppend ? this.#application?.master : undefined;
+    return [...nodeMetrics(this.report()), ...(master?.metrics ?? [])];
   }
 
   info(): string[] {

@@ -58,7 +58,8 @@ async function startNode(
   const { log, say, options, fail } = context;
   const config = readHaConfig(file, context.config);
   const { self, nodes, protocol, quorum } = config.replication;
-  if (nodes.find((node) => node.id === self)?.witness !== true) masterConfig(config);
+  const isWitness = nodes.find((node) => node.id === self)?.witness === true;
+  const settings = isWitness ? context.config : masterConfig(config);
   const { startHostedNode } = await import('../node/hostedNode.ts');
   const { node, stop } = await startHostedNode({
     environment: realEnvironment(),
@@ -66,9 +67,12 @@ async function startNode(
     daemon: program,
     log,
     masterConfig: () => masterConfig(config),
+    rereadConfig: () => readHaConfig(file, context.config),
     restore: options.autoRestore,
     fail,
   });
+  const { openMetrics } = await import('@alces/master');
+  const metrics = await openMetrics({ ...context, config: settings }, () => node.metrics());
   say(
     `node ${self} of the journal ${config.cluster} (${file}): protocol ${protocol}, quorum ${quorum} of ${nodes.length}`,
   );
@@ -76,7 +80,10 @@ async function startNode(
   return {
     reload: () => node.reload(),
     info: () => node.info(),
-    stop,
+    async stop() {
+      await metrics?.close();
+      await stop();
+    },
     save: () => node.save(),
   };
 }
