@@ -111,3 +111,40 @@ describe('a stock metalogger', () => {
     expect(await restoredNames(site, metalogger.folder)).toEqual([...made, 'last', 'shared'].sort());
   });
 });
+
+/** Stock chunkservers that know one address of a master. */
+async function startChunkservers(at: TestNodes, addresses: readonly string[]): Promise<void> {
+  for (const [index, address] of addresses.entries()) {
+    const folder = join(at.folder, `chunkserver${index}`);
+    mkdirSync(join(folder, 'data'), { recursive: true });
+    writeFileSync(join(folder, 'mfshdd.cfg'), `${folder}/data\n`);
+    const own = `WORKING_USER = root\nWORKING_GROUP = root\nDATA_PATH = ${folder}\nHDD_CONF_FILENAME = ${folder}/mfshdd.cfg\n`;
+    const network = `MASTER_HOST = ${SHARED_ADDRESS}\nMASTER_RECONNECTION_DELAY = 1\nBIND_HOST = ${address}\nCSSERV_LISTEN_HOST = ${address}\n`;
+    writeFileSync(join(folder, 'cfg'), `${own}${network}HDD_LEAVE_SPACE_DEFAULT = 64MiB\n`);
+    await at.namespace.must('/usr/sbin/mfschunkserver', '-c', join(folder, 'cfg'), 'start');
+  }
+}
+
+describe('stock chunkservers', () => {
+  it('come to the new leader; everything is there to read, and can be written again', async () => {
+    const addresses = ['10.90.0.11', '10.90.0.12'];
+    site = new TestNodes(['alpha', 'beta', 'gamma'], '', SHARED_ADDRESS, addresses);
+    const [alpha, beta] = site.nodes;
+    await site.begin();
+    await startChunkservers(site, addresses);
+    const client = await site.clientOf([SHARED_ADDRESS]);
+    for (const name of ['one', 'two']) await client.call('write', name, '300000');
+    const during = client.call('write', 'during', '3000000');
+    await alpha.signal('SIGKILL');
+    await beta.order({ command: 'promote' });
+    await during;
+    await client.call('write', 'one', '400000');
+    await client.call('write', 'new', '100000');
+    const sizes = await Promise.all(['one', 'two', 'during', 'new'].map((name) => client.call('read', name)));
+    expect(sizes).toEqual([400_000, 300_000, 3_000_000, 100_000]);
+    client.end();
+    const other = await site.clientOf([SHARED_ADDRESS]);
+    expect(await other.call('read', 'two')).toBe(300_000);
+    other.end();
+  });
+});

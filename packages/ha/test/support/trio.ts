@@ -192,14 +192,14 @@ export class TestNodes {
 
   /**
    * `names`: `watch/witness` is a witness. `more`: lines for each mfsha.cfg. `shared`: the address at which whoever leads listens, as stock
-   * programs meet it behind a VIP.
+   * programs meet it behind a VIP. `others`: more addresses.
    */
-  constructor(names: readonly string[], more = '', shared?: string) {
+  constructor(names: readonly string[], more = '', shared?: string, others: readonly string[] = []) {
     this.#names = names;
     this.#more = more;
     this.#shared = shared;
     const addresses = names.map((_, index) => `10.90.0.${index + 1}`);
-    this.namespace = new Namespace([...addresses, OTHER_ADDRESS, SHARED_ADDRESS]);
+    this.namespace = new Namespace([...addresses, OTHER_ADDRESS, SHARED_ADDRESS, ...others]);
     this.nodes = names.map((name, index) => {
       const id = name.replace('/witness', '');
       return new TestNode(id, addresses[index], join(this.folder, id), this.namespace);
