@@ -1,7 +1,19 @@
 import { type MasterSession, ops } from '@alces/client';
-import { OpenFlag, TruncateFlag } from '@alces/proto';
+import { OpenFlag, QuotaFlag, TruncateFlag } from '@alces/proto';
 import { describe, expect, it } from 'vitest';
 import { keepMaking, namesIn, SimulatedNodes } from './support/simulatedNodes.ts';
+
+const NO_LIMITS = {
+  grace: 0,
+  softInodes: 0,
+  softLength: 0,
+  softSize: 0,
+  softRealsize: 0,
+  hardInodes: 0,
+  hardLength: 0,
+  hardSize: 0,
+  hardRealsize: 0,
+};
 
 describe('whole nodes in simulated time', () => {
   it.each([1, 2, 3, 4])('lose power, take over, and lose nothing (seed %i)', async (seed) => {
@@ -130,5 +142,29 @@ describe('whole nodes in simulated time', () => {
     await world.wait(ops.truncate(one, inode, 0, TruncateFlag.OPENED, caller));
     await world.wait(beta.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
     expect(await append(one, 10)).toBe(0);
+  });
+
+  it('quotas and what they count are the same after a failover', async () => {
+    const world = new SimulatedNodes(6);
+    const { members } = world;
+    const [alpha, beta] = members;
+    await world.prepare();
+    for (const member of members) world.start(member);
+    await world.until('all up', () => members.every(({ node }) => node !== undefined));
+    await world.wait(alpha.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    await world.inStep();
+    const session = await world.client();
+    const caller = { uid: 0, gids: [0] };
+    const mode = { mode: 0o755, umask: 0, copySgid: false };
+    const { inode } = await world.wait(ops.mkdir(session, 1, Buffer.from('limited'), mode, caller));
+    const limits = { ...NO_LIMITS, inode, qflags: QuotaFlag.HARD_INODES, hardInodes: 2 };
+    await world.wait(ops.setQuota(session, limits));
+    const make = (name: string) => world.wait(ops.mkdir(session, inode, Buffer.from(name), mode, caller));
+    await make('first');
+    world.crash(alpha, 500);
+    await world.wait(beta.node?.promote(false, 20_000) ?? Promise.reject(new Error('no node')));
+    await make('second');
+    await expect(make('third')).rejects.toThrow(/quota/i);
+    expect(await world.wait(ops.getQuota(session, inode))).toMatchObject({ hardInodes: 2, inodes: 2 });
   });
 });

@@ -38,7 +38,7 @@ export class SimulatedNodes {
   async prepare(): Promise<void> {
     for (const { host } of this.members) {
       const { disk } = host.environment();
-      const written = disk.replaceFile('/etc/mfs/mfsexports.cfg', Buffer.from('* / rw,alldirs,maproot=0:0\n'));
+      const written = disk.replaceFile('/etc/mfs/mfsexports.cfg', Buffer.from('* / rw,alldirs,admin,maproot=0:0\n'));
       const empty = disk.replaceFile(`${FOLDER}/metadata.mfs`, Buffer.from('MFSM NEW'));
       await this.wait(Promise.all([written, empty]));
     }
