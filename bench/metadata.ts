@@ -10,6 +10,8 @@ import type { Figure } from './table.ts';
 const FILES = 1_000_000;
 const LINES = 1_000_000;
 const LINES_PER_FILE = 5;
+/** Starts and restores are measured so often, and the shortest time counts: other work on the machine only makes them longer. */
+const ROUNDS = 3;
 const LOAD_MS = 8000;
 const FIRST_PORT = 29_419;
 const BIN = join(import.meta.dirname, '..', 'bin');
@@ -62,13 +64,21 @@ function residentBytes(pid: number): number {
 /** Starts and stops a master on an image; the seconds until it served, and its memory then. */
 function start(kind: Kind, folder: string): { seconds: number; bytes: number } {
   const config = ['-c', join(folder, 'mfsmaster.cfg')];
-  const seconds = timed(PROGRAMS[kind], [...config, 'start']);
-  const bytes = residentBytes(pidOf(folder));
-  timed(PROGRAMS[kind], [...config, 'stop']);
+  let seconds = Number.POSITIVE_INFINITY;
+  let bytes = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    seconds = Math.min(seconds, timed(PROGRAMS[kind], [...config, 'start']));
+    bytes = residentBytes(pidOf(folder));
+    timed(PROGRAMS[kind], [...config, 'stop']);
+  }
   return { seconds, bytes };
 }
 
 function benchReplay(kind: Kind, root: string): number {
+  return Math.min(...Array.from({ length: ROUNDS }, () => restore(kind, root)));
+}
+
+function restore(kind: Kind, root: string): number {
   const folder = dataFolder(root, `${kind}-replay`);
   copyFileSync(join(root, 'image'), join(folder, 'metadata.mfs.back'));
   copyFileSync(join(root, 'changelog'), join(folder, 'changelog.0.mfs'));

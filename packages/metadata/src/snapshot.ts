@@ -83,11 +83,12 @@ class Freezer {
  */
 export function takeSnapshot(state: State): Snapshot {
   const freezer = new Freezer();
-  const { observer: _observer, ...tables } = state;
+  // Begun changes are in no image and no digest, and may be a hundred thousand records.
+  const { observer: _observer, begunChanges: _begunChanges, ...tables } = state;
   const copy = freezer.copy(tables);
   let released = false;
   return {
-    state: { ...copy, observer: silentObserver },
+    state: { ...copy, observer: silentObserver, begunChanges: new Map() },
     release() {
       if (released) return;
       released = true;

@@ -91,8 +91,10 @@ export class ImageInput {
       this.fail(`the file is truncated: ${lengthBytes} bytes needed, ${left} left`);
     }
     if (lengthBytes > LONGEST_RECORD_BYTES) this.fail(`a record of ${lengthBytes} bytes`);
-    this.#enterFollowing();
-    while (this.available < lengthBytes) yield lengthBytes - this.available;
+    while (this.available < lengthBytes) {
+      if (this.#following === undefined) yield lengthBytes - this.available;
+      else this.#enterFollowing();
+    }
   }
 
   /** Moves over bytes without looking at them. */
