@@ -41,15 +41,18 @@ export function openEpoch(core: Context, epoch: number, members: readonly NodeId
     'info',
     `epoch ${epoch} begins at change ${before + 1}${members.length === 1 ? ', without the other node' : ''}`,
   );
-  for (const peer of core.peers.values()) beginWith(core, peer, epoch);
+  for (const peer of core.peers.values()) beginWith(core, peer, epoch, previous?.epoch);
   if (core.isPair) announce(core);
 }
 
-/** Takes a peer along into a new epoch, or begins to bring it up to date. */
-function beginWith(core: Context, peer: Peer, epoch: number): void {
+/**
+ * Takes a peer along into a new epoch, or begins to bring it up to date. A stream of another time, as the source of a candidate, says nothing
+ * about what the peer has now.
+ */
+function beginWith(core: Context, peer: Peer, epoch: number, previousEpoch: number | undefined): void {
   peer.stored = -1;
   peer.taken = -1;
-  if (peer.sender?.mode === 'stream') continueStream(core, peer, epoch);
+  if (peer.sender?.mode === 'stream' && peer.sender.epoch === previousEpoch) continueStream(core, peer, epoch);
   else query(core, peer);
 }
 
