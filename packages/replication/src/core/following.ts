@@ -13,7 +13,7 @@ import { fetched } from './candidacy.ts';
 import type { Context, Peer } from './context.ts';
 import type { MessageOf } from './messages.ts';
 import { isDirty } from './splitBrain.ts';
-import { noteAbout, noteGrant, promiseEpoch, refuse } from './transitions.ts';
+import { noteAbout, noteGrant, promiseEpoch, refuse, stepDown } from './transitions.ts';
 
 /** A frame that no correct peer sends: the connection must be closed. */
 export class ProtocolError extends Error {
@@ -271,8 +271,10 @@ export function imageFailed(core: Context, image: number): void {
   if (peer !== undefined && incoming.epoch === core.promised) askAgain(core, peer, incoming.epoch);
 }
 
-/** Makes this a new node, which gets everything from the leader. */
+/** Makes this a new node, which gets everything from the leader. It was about to lead, perhaps: without a state nobody does. */
 export function forget(core: Context): void {
+  stepDown(core, 'its state cannot be continued');
+  core.candidacy = undefined;
   const replaced = core.log.replace(0, []);
   core.commit = 0;
   core.matched = -1;
