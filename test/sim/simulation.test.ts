@@ -24,6 +24,12 @@ test(`${RUNS} runs of the journal under crashes, partitions, pauses, lost writes
   expect(epochs).toBeGreaterThan(RUNS);
 });
 
+/** Runs that found a mistake once. */
+test.each([1109, 2438, 2580, 4152, 10_222, 51_908])('seed %i', async (seed) => {
+  const { violations } = await runScenario({ seed, seconds: SECONDS });
+  expect(violations, replay(seed)).toEqual([]);
+});
+
 test('a seed gives the same run each time', async () => {
   const options: ScenarioOptions = { seed: FIRST, seconds: SECONDS };
   const [once, again] = [await runScenario(options), await runScenario(options)];
