@@ -1,5 +1,6 @@
 import { type Rules, strictRules } from '@alces/replication';
 import { expect, test } from 'vitest';
+import type { Layout } from './cluster.ts';
 import { runScenario, type ScenarioOptions } from './scenario.ts';
 
 const SECONDS = 4;
@@ -25,9 +26,16 @@ test(`${RUNS} runs of the journal under crashes, partitions, pauses, lost writes
 });
 
 /** Runs that found a mistake once. */
-test.each([1109, 2438, 2580, 4152, 10_222, 51_908])('seed %i', async (seed) => {
-  const { violations } = await runScenario({ seed, seconds: SECONDS });
-  expect(violations, replay(seed)).toEqual([]);
+test.each<[number, Layout]>([
+  [1109, 'pair'],
+  [2438, 'three'],
+  [2580, 'three'],
+  [4152, 'three'],
+  [10_222, 'witness'],
+  [51_908, 'pair'],
+])('seed %i of the layout %s', async (seed, layout) => {
+  const { violations } = await runScenario({ seed, seconds: SECONDS, layout });
+  expect(violations, `${replay(seed)} --layout ${layout}`).toEqual([]);
 });
 
 test('a seed gives the same run each time', async () => {
