@@ -69,7 +69,7 @@ export function isProof(payload: Buffer, side: Side, secret: Buffer, transcript:
   return payload.length === MAC_BYTES && timingSafeEqual(payload, proofOf(side, secret, transcript));
 }
 
-/** The key that authenticates what one side sends from now on. */
+/** The key under which one side encrypts what it sends from now on. */
 export function keyOf(side: Side, secret: Buffer, transcript: Transcript): Buffer {
   return derive(secret, `key of the ${side}`, transcript);
 }
