@@ -54,6 +54,7 @@ export function advanceGathering(core: Context): void {
 /** Why a node of a pair must not lead without its peer; undefined: it may. */
 function obstacleAlone(core: Context, force: boolean): string | undefined {
   if (force) return undefined;
+  if (core.discard) return "this node's own changes are to be set aside, which takes the other one";
   if (!core.joined) return 'this node has not been in step with the other one yet';
   const [peer] = core.peers.values();
   const members = core.log.history.at(-1)?.members ?? [];

@@ -27,6 +27,8 @@ export function openEpoch(core: Context, epoch: number, members: readonly NodeId
   };
   core.leader = undefined;
   core.joined = true;
+  // What was to be set aside is; what comes now is not.
+  core.discard = false;
   const id = core.random.bytes(8).toString('hex');
   const done = core.log.beginEpoch({
     epoch,
