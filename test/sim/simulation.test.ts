@@ -33,7 +33,6 @@ test.each<[number, Layout]>([
   [4152, 'three'],
   [10_222, 'witness'],
   [51_908, 'pair'],
-  [90_425, 'pair'],
 ])('seed %i of the layout %s', async (seed, layout) => {
   const { violations } = await runScenario({ seed, seconds: SECONDS, layout });
   expect(violations, `${replay(seed)} --layout ${layout}`).toEqual([]);
