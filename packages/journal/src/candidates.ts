@@ -1,6 +1,6 @@
 import type { Disk } from '@alces/runtime';
 import { type ChangelogFamily, EMERGENCY_NAME, inFolder, parseChangelogName } from './files.ts';
-import { checkImage, type ImageCheck } from './image-file.ts';
+import { checkImage, type ImageCheck } from './imageFile.ts';
 
 const IMAGE_PREFIX = 'metadata';
 

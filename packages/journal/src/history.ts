@@ -1,5 +1,5 @@
 import type { Disk } from '@alces/runtime';
-import { type LineSums, readLineSums } from './line-sums.ts';
+import { type LineSums, readLineSums } from './lineSums.ts';
 import { type Reporter, reasonOf } from './report.ts';
 import { type ChangelogEnds, inspectChangelog, type Run, type ScannedChangelog, scanChangelog } from './scan.ts';
 

@@ -1,4 +1,4 @@
-export { AnswerFiles, decodeBlocks, type VersionedNote } from './answer-files.ts';
+export { AnswerFiles, decodeBlocks, type VersionedNote } from './answerFiles.ts';
 export { AppendReservations, type Reservation } from './appends.ts';
 export {
   describeImage,
@@ -7,12 +7,12 @@ export {
   findEmergencyImages,
   type ValidImage,
 } from './candidates.ts';
-export { CommitQueue } from './commit-queue.ts';
+export { CommitQueue } from './commitQueue.ts';
 export * from './files.ts';
 export { damagedEnd, type History, type HistoryOptions, lastVersionOf, readHistory } from './history.ts';
 export { openingChanges } from './identity.ts';
-export { checkImage, type ImageCheck, parseImageFile, writeImageFile } from './image-file.ts';
-export { findDamage, noteImageSums } from './image-sums.ts';
+export { checkImage, type ImageCheck, parseImageFile, writeImageFile } from './imageFile.ts';
+export { findDamage, noteImageSums } from './imageSums.ts';
 export { Journal, type JournalFollower, type JournalOptions, type JournalSettings, type SaveMode } from './journal.ts';
 export * from './ledger.ts';
 export type { InheritedChanges, MasterJournal } from './masterJournal.ts';

@@ -1,10 +1,10 @@
 import { type Change, LineWriter, writeChange } from '@alces/metadata';
 import type { Clock, Disk } from '@alces/runtime';
-import type { AnswerFiles, VersionedNote } from './answer-files.ts';
-import { CommitQueue } from './commit-queue.ts';
+import type { AnswerFiles, VersionedNote } from './answerFiles.ts';
+import { CommitQueue } from './commitQueue.ts';
 import { compressChangelog } from './compressed.ts';
 import { type ChangelogFamily, changelogName, inFolder } from './files.ts';
-import { LineSumsWriter, sumOfLine, sumsName } from './line-sums.ts';
+import { LineSumsWriter, sumOfLine, sumsName } from './lineSums.ts';
 import type { MasterJournal } from './masterJournal.ts';
 import { type Reporter, reasonOf } from './report.ts';
 import { rotateFiles } from './rotation.ts';

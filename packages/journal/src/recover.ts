@@ -8,8 +8,8 @@ import {
 } from '@alces/metadata';
 import type { Disk } from '@alces/runtime';
 import { damagedEnd, type History } from './history.ts';
-import { parseImageFile } from './image-file.ts';
-import { findDamage } from './image-sums.ts';
+import { parseImageFile } from './imageFile.ts';
+import { findDamage } from './imageSums.ts';
 import { checkCoverage, ReplayError, type ReplayOptions, replay } from './replay.ts';
 import { type Reporter, reasonOf } from './report.ts';
 

@@ -1,7 +1,7 @@
 import { apply, ChangelogError, type NumberedChange, parseChangelogLine, type State } from '@alces/metadata';
 import { Status, statusText } from '@alces/proto';
 import type { Disk } from '@alces/runtime';
-import { LineSource } from './line-source.ts';
+import { LineSource } from './lineSource.ts';
 import type { Run } from './scan.ts';
 
 /** A history that cannot be applied: what is wrong, and where. */

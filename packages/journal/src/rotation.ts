@@ -1,6 +1,6 @@
 import type { Disk } from '@alces/runtime';
 import { type ChangelogFamily, COMPRESSED_SUFFIX, changelogName, inFolder } from './files.ts';
-import { sumsName } from './line-sums.ts';
+import { sumsName } from './lineSums.ts';
 import { isMissing } from './report.ts';
 
 /**

@@ -1,7 +1,7 @@
 import type { Disk, DiskFile } from '@alces/runtime';
 import { openChangelog } from './compressed.ts';
-import { lineEnd } from './line-source.ts';
-import { type LineSums, sumOfLine } from './line-sums.ts';
+import { lineEnd } from './lineSource.ts';
+import { type LineSums, sumOfLine } from './lineSums.ts';
 import { findTornTail, type TornTail } from './segment.ts';
 
 const NEWLINE = 10;

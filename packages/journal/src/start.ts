@@ -12,7 +12,7 @@ import {
 } from './candidates.ts';
 import { BACKUP_NAME, EMERGENCY_FOLDERS, IMAGE_NAME, inFolder, parseChangelogName, TEMPORARY_NAME } from './files.ts';
 import { type History, lastVersionOf, readHistory } from './history.ts';
-import { checkImage, type ImageCheck } from './image-file.ts';
+import { checkImage, type ImageCheck } from './imageFile.ts';
 import { type LoadFromDiskOptions, loadFromDisk, type Recovered, recover, tellSources } from './recover.ts';
 import { ReplayError } from './replay.ts';
 import type { Reporter } from './report.ts';

@@ -1,7 +1,7 @@
 import { readHistory, recover, startMetadata, storeAtStop, storeImage } from '@alces/journal';
 import { apply, createState, initializeNewFilesystem, type Operation, type State } from '@alces/metadata';
 import { describe, expect, it } from 'vitest';
-import { StockMaster } from './stock-master.ts';
+import { StockMaster } from './stockMaster.ts';
 import {
   dumpLines,
   environment,

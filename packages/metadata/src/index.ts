@@ -24,9 +24,9 @@ export {
   MAX_COPIES,
   predefined,
   type StorageClass,
-} from './tables/storage-classes.ts';
+} from './tables/storageClasses.ts';
 export { type Accounting, continueAccounting } from './tree/accounting.ts';
 export { type Contribution, contributionOf } from './tree/contribution.ts';
-export { addRange, conflictingOwner, removeRange } from './tree/lock-ranges.ts';
+export { addRange, conflictingOwner, removeRange } from './tree/lockRanges.ts';
 export { isValidName, pathOf } from './tree/names.ts';
 export { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, accessByte, mayAccess } from './tree/permissions.ts';

@@ -1,19 +1,19 @@
 import { type Observer, silentObserver } from './observer.ts';
 import { Arena } from './store/arena.ts';
-import { InodeNumbers } from './store/inode-numbers.ts';
+import { InodeNumbers } from './store/inodeNumbers.ts';
 import { AclTable } from './tables/acls.ts';
 import { ChunkTable } from './tables/chunks.ts';
 import { ChunkserverTable } from './tables/chunkservers.ts';
 import { FIRST_EDGE_ID } from './tables/constants.ts';
 import { DirectoryTable } from './tables/directories.ts';
 import { EdgeTable } from './tables/edges.ts';
-import { FreeInodeQueue } from './tables/free-inodes.ts';
+import { FreeInodeQueue } from './tables/freeInodes.ts';
 import { FlockTable, PosixLockTable } from './tables/locks.ts';
 import { NodeTable } from './tables/nodes.ts';
-import { OpenFileTable } from './tables/open-files.ts';
+import { OpenFileTable } from './tables/openFiles.ts';
 import { QuotaTable } from './tables/quotas.ts';
 import { SessionTable } from './tables/sessions.ts';
-import { StorageClassTable } from './tables/storage-classes.ts';
+import { StorageClassTable } from './tables/storageClasses.ts';
 import { XattrTable } from './tables/xattrs.ts';
 import { type Accounting, newAccounting } from './tree/accounting.ts';
 

@@ -10,7 +10,7 @@ import {
   parseChangelogLine,
   writeChangelogLine,
 } from '../src/index.ts';
-import { fixture } from './image-support.ts';
+import { fixture } from './imageSupport.ts';
 
 const FIXTURES = ['image-1/changelog.0.mfs', 'image-1/changelog_ml.0.mfs', 'image-2/changelog.0.mfs'];
 

@@ -8,8 +8,8 @@ import {
   oldNodes,
   oldQuotas,
   oldSessions,
-} from './image-old-versions.ts';
-import { assemble, dump, edit, fixture, load, NOW, type Section, split, stockDump } from './image-support.ts';
+} from './imageOldVersions.ts';
+import { assemble, dump, edit, fixture, load, NOW, type Section, split, stockDump } from './imageSupport.ts';
 
 const image2 = fixture('image-2/metadata.mfs');
 

@@ -20,7 +20,7 @@ import {
   type Section,
   split,
   stockDump,
-} from './image-support.ts';
+} from './imageSupport.ts';
 
 const IMAGES = ['image-1/metadata.mfs', 'image-2/metadata.mfs'];
 const image1 = fixture('image-1/metadata.mfs');

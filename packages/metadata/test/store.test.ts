@@ -1,13 +1,13 @@
 import { crc32 } from '@alces/proto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { RecordSums } from '../src/image/save/record-sums.ts';
+import { RecordSums } from '../src/image/save/recordSums.ts';
 import { Arena, blockBytes, MAX_BLOCK_BYTES } from '../src/store/arena.ts';
-import { ChainedIndex, mixBits } from '../src/store/chained-index.ts';
+import { ChainedIndex, mixBits } from '../src/store/chainedIndex.ts';
 import { SEGMENT_ROWS, U32Column, U64SumColumn } from '../src/store/columns.ts';
-import { HashedIndex } from '../src/store/hashed-index.ts';
-import { InodeNumbers } from '../src/store/inode-numbers.ts';
-import { FreeInodeQueue } from '../src/tables/free-inodes.ts';
+import { HashedIndex } from '../src/store/hashedIndex.ts';
+import { InodeNumbers } from '../src/store/inodeNumbers.ts';
+import { FreeInodeQueue } from '../src/tables/freeInodes.ts';
 import { NodeTable } from '../src/tables/nodes.ts';
 import { Dice } from './support/random.ts';
 

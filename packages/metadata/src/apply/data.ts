@@ -11,7 +11,7 @@ import type {
 } from '../operations.ts';
 import type { State } from '../state.ts';
 import { CHUNK_BYTES, CHUNK_LOCK_SECONDS, isFileType, MAX_CHUNK_INDEX } from '../tables/constants.ts';
-import { changeLength, chunksCovering, cutSlots, growSlots, replaceChunk, touchData } from '../tree/file-data.ts';
+import { changeLength, chunksCovering, cutSlots, growSlots, replaceChunk, touchData } from '../tree/fileData.ts';
 import { lockChunk, setChunkVersion } from './chunks.ts';
 import { type ApplyMode, type Handlers, settle } from './common.ts';
 

@@ -2,7 +2,7 @@ import { Status } from '@alces/proto';
 import type { FlockOperation, PosixlockOperation } from '../operations.ts';
 import type { State } from '../state.ts';
 import type { FlockLock, PosixOwner } from '../tables/locks.ts';
-import { addRange, conflictingOwner, removeRange } from '../tree/lock-ranges.ts';
+import { addRange, conflictingOwner, removeRange } from '../tree/lockRanges.ts';
 import type { ApplyMode, Handlers } from './common.ts';
 
 const READ_LETTERS = 'RrSs';

@@ -3,7 +3,7 @@ import { CHANGED_ATTRIBUTES } from '../observer.ts';
 import type { ArchchgOperation, SeteattrOperation, SetsclassOperation, SettrashtimeOperation } from '../operations.ts';
 import type { State } from '../state.ts';
 import { EATTR_IMMUTABLE, EATTR_NOENTRYCACHE, EATTR_NOOWNER, isFileType, TYPE_DIRECTORY } from '../tables/constants.ts';
-import { changeClass } from '../tree/file-data.ts';
+import { changeClass } from '../tree/fileData.ts';
 import { forEachBelow } from '../tree/walk.ts';
 import type { ApplyMode, Handlers } from './common.ts';
 

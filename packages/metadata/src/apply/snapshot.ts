@@ -4,8 +4,8 @@ import type { State } from '../state.ts';
 import { EATTR_APPENDONLY, EATTR_IMMUTABLE, EATTR_UNDELETABLE, TYPE_DIRECTORY } from '../tables/constants.ts';
 import { isSameOrBelow, isValidName } from '../tree/names.ts';
 import type { ApplyMode, Handlers } from './common.ts';
-import { copyTree } from './snapshot-copy.ts';
-import { deleteTree } from './snapshot-delete.ts';
+import { copyTree } from './snapshotCopy.ts';
+import { deleteTree } from './snapshotDelete.ts';
 
 export const SNAPSHOT_CAN_OVERWRITE = 0x01;
 export const SNAPSHOT_CPLIKE_ATTR = 0x02;

@@ -1,7 +1,7 @@
 import type { Operation, OperationName, OperationOf } from '../operations.ts';
-import * as cluster from './format-cluster.ts';
-import * as tree from './format-tree.ts';
-import { LineWriter } from './line-writer.ts';
+import * as cluster from './formatCluster.ts';
+import * as tree from './formatTree.ts';
+import { LineWriter } from './lineWriter.ts';
 import type { Change } from './parse.ts';
 
 const CLOSE = 41;

@@ -1,8 +1,8 @@
 import type { Operation } from '../operations.ts';
 import { LineCursor } from './cursor.ts';
-import * as cluster from './parse-cluster.ts';
-import * as data from './parse-data.ts';
-import * as tree from './parse-tree.ts';
+import * as cluster from './parseCluster.ts';
+import * as data from './parseData.ts';
+import * as tree from './parseTree.ts';
 
 /** A change: what the line with this version says. Byte fields may be views of the parsed buffer. */
 export interface Change {

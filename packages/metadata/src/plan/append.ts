@@ -3,7 +3,7 @@ import type { AmtimeOperation, AppendOperation, SetfilechunkOperation, Setversio
 import type { State } from '../state.ts';
 import { CHUNK_BYTES, EATTR_IMMUTABLE, isFileType, MAX_CHUNK_INDEX } from '../tables/constants.ts';
 import { slotSize } from '../tree/contribution.ts';
-import { chunksCovering } from '../tree/file-data.ts';
+import { chunksCovering } from '../tree/fileData.ts';
 import { ACCESS_READ, ACCESS_WRITE } from '../tree/permissions.ts';
 import { isDisabled, isPermitted, isReadOnly, type Planned, type RequestContext, resolve } from './context.ts';
 import { fileExceedsQuota, growthByLength, NO_GROWTH } from './quota.ts';

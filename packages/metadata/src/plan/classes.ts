@@ -1,7 +1,7 @@
 import { Status, StorageClassChange } from '@alces/proto';
 import type { ScdelOperation, ScdupOperation, ScrenOperation, ScsetOperation } from '../operations.ts';
 import type { State } from '../state.ts';
-import { FIRST_OWN_CLASS, MASKS_PER_COPY, MAX_COPIES, type StorageClass } from '../tables/storage-classes.ts';
+import { FIRST_OWN_CLASS, MASKS_PER_COPY, MAX_COPIES, type StorageClass } from '../tables/storageClasses.ts';
 import { hasNul } from '../tree/names.ts';
 import { isAdmin, type Planned, type RequestContext } from './context.ts';
 

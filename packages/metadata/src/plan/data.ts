@@ -2,7 +2,7 @@ import { Disable, OpenFlag, packVersion, Status, TruncateFlag } from '@alces/pro
 import type { AcquireOperation, LengthOperation, UnlockOperation } from '../operations.ts';
 import type { State } from '../state.ts';
 import { CHUNK_BYTES, EATTR_APPENDONLY, EATTR_IMMUTABLE, isFileType, MAX_CHUNK_INDEX } from '../tables/constants.ts';
-import { chunksCovering } from '../tree/file-data.ts';
+import { chunksCovering } from '../tree/fileData.ts';
 import { ACCESS_READ, ACCESS_WRITE } from '../tree/permissions.ts';
 import {
   checkSession,

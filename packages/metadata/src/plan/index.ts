@@ -7,7 +7,7 @@ export * from './context.ts';
 export * from './data.ts';
 export * from './names.ts';
 export * from './quota.ts';
-export * from './quota-control.ts';
+export * from './quotaControl.ts';
 export * from './rename.ts';
 export * from './setters.ts';
 export * from './snapshot.ts';

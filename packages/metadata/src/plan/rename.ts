@@ -6,7 +6,7 @@ import { EATTR_IMMUTABLE, TYPE_DIRECTORY } from '../tables/constants.ts';
 import { isSameOrBelow, isValidName } from '../tree/names.ts';
 import { ACCESS_WRITE } from '../tree/permissions.ts';
 import { isDisabled, isPermitted, isReadOnly, type Planned, type RequestContext, resolve } from './context.ts';
-import { planMoveQuota } from './move-quota.ts';
+import { planMoveQuota } from './moveQuota.ts';
 import { checkDirectory, EATTR_KEEPS_NAMES, EATTR_UNREMOVABLE, isStuck } from './names.ts';
 
 /** What RENAME asks for (spec 10, section 3.13). */

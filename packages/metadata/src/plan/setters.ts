@@ -21,7 +21,7 @@ import {
   type RequestContext,
   resolve,
 } from './context.ts';
-import { sclassExceedsQuota } from './sclass-quota.ts';
+import { sclassExceedsQuota } from './sclassQuota.ts';
 
 const ADMIN_EATTR = Eattr.UNDELETABLE | Eattr.APPENDONLY | Eattr.IMMUTABLE;
 const PREDEFINED_CLASSES = 9;

@@ -7,7 +7,7 @@ import { isSameOrBelow, isValidName } from '../tree/names.ts';
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE } from '../tree/permissions.ts';
 import { isDisabled, isPermitted, isReadOnly, type Planned, type RequestContext, resolve } from './context.ts';
 import { EATTR_UNREMOVABLE, isStuck } from './names.ts';
-import { snapshotExceedsQuota } from './snapshot-quota.ts';
+import { snapshotExceedsQuota } from './snapshotQuota.ts';
 
 const WRITE_AND_SEARCH = ACCESS_WRITE | ACCESS_EXECUTE;
 

@@ -1,7 +1,7 @@
 import type { Arena } from '../store/arena.ts';
-import { ChainedIndex, mixBits } from '../store/chained-index.ts';
+import { ChainedIndex, mixBits } from '../store/chainedIndex.ts';
 import { F64Column, U8Column, U16Column, U32Column } from '../store/columns.ts';
-import type { StorageClassTable } from './storage-classes.ts';
+import type { StorageClassTable } from './storageClasses.ts';
 
 /** Bytes of one (class, count) pair of a chunk that files of several classes use. */
 const PAIR_BYTES = 8;

@@ -1,6 +1,6 @@
 import type { Arena } from '../store/arena.ts';
 import { U16Column, U32Column } from '../store/columns.ts';
-import { HashedIndex } from '../store/hashed-index.ts';
+import { HashedIndex } from '../store/hashedIndex.ts';
 import { SUSTAINED_BUCKETS, TRASH_BUCKETS } from './constants.ts';
 import type { DirectoryTable } from './directories.ts';
 import type { NodeTable } from './nodes.ts';

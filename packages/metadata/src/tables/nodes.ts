@@ -1,8 +1,8 @@
 import type { Arena } from '../store/arena.ts';
-import { ChainedIndex, mixBits } from '../store/chained-index.ts';
+import { ChainedIndex, mixBits } from '../store/chainedIndex.ts';
 import { F64Column, U8Column, U16Column, U32Column } from '../store/columns.ts';
 import { isFileType, TYPE_SYMLINK } from './constants.ts';
-import { PagedChunkLists } from './paged-chunk-lists.ts';
+import { PagedChunkLists } from './pagedChunkLists.ts';
 
 /** Chunk lists longer than this are kept in pages allocated on demand (a sparse file may have 2^31 entries). */
 const MAX_ARENA_SLOTS = 8192;

@@ -1,6 +1,6 @@
 import type { State } from '../state.ts';
 import { isFileType } from '../tables/constants.ts';
-import type { StorageClass } from '../tables/storage-classes.ts';
+import type { StorageClass } from '../tables/storageClasses.ts';
 import { noContribution, slotSize } from './contribution.ts';
 import { addForEachName } from './sums.ts';
 

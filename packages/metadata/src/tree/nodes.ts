@@ -18,7 +18,7 @@ import {
 } from '../tables/constants.ts';
 import { sustainedList, trashList } from '../tables/edges.ts';
 import { contributionOf } from './contribution.ts';
-import { cutSlots } from './file-data.ts';
+import { cutSlots } from './fileData.ts';
 import { detachedPathOf, takeEdgeId } from './names.ts';
 import { addUpwards } from './sums.ts';
 

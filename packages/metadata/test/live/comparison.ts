@@ -1,7 +1,7 @@
 import { CLTOMA_FUSE_GETATTR } from '@alces/proto';
 import { apply, planQuotaCheck, type WriteOperation } from '../../src/index.ts';
 import type { Case } from './case.ts';
-import type { LogLine, LogReader } from './log-reader.ts';
+import type { LogLine, LogReader } from './logReader.ts';
 import type { Mirror } from './mirror.ts';
 import type { WireClient } from './wire.ts';
 

@@ -13,12 +13,12 @@ import {
 import { apply, createState, initializeNewFilesystem, type State } from '../../src/index.ts';
 import { Dice } from '../support/random.ts';
 import { CaseMaker } from './case.ts';
-import { dataCases } from './cases-data.ts';
-import { nameCases } from './cases-names.ts';
-import { toolCases } from './cases-tools.ts';
+import { dataCases } from './casesData.ts';
+import { nameCases } from './casesNames.ts';
+import { toolCases } from './casesTools.ts';
 import { CLIENTS } from './cluster.ts';
 import { Comparison } from './comparison.ts';
-import { LogReader } from './log-reader.ts';
+import { LogReader } from './logReader.ts';
 import { Mirror } from './mirror.ts';
 import { WireClient } from './wire.ts';
 

@@ -1,6 +1,6 @@
 /** Storage classes, chunkservers and chunks into the tables (spec 50 §3.2, §3.12, §3.13). */
 import type { State } from '../../state.ts';
-import { FIRST_OWN_CLASS, MASKS_PER_COPY } from '../../tables/storage-classes.ts';
+import { FIRST_OWN_CLASS, MASKS_PER_COPY } from '../../tables/storageClasses.ts';
 import type { ImageSink, StorageClassRecord } from '../records.ts';
 import type { LoadHost } from './host.ts';
 

@@ -1,6 +1,6 @@
 /** SCLA, CSDB and CHNK sections out of the tables (spec 50 §3.2, §3.12, §3.13). */
 import type { State } from '../../state.ts';
-import { MASKS_PER_COPY, type StorageClass } from '../../tables/storage-classes.ts';
+import { MASKS_PER_COPY, type StorageClass } from '../../tables/storageClasses.ts';
 import type { ImageOutput, ImageWriter } from './output.ts';
 
 const CLASS_HEAD_BYTES = 10;

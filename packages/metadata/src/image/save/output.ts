@@ -1,5 +1,5 @@
 import { encodeSectionHeader, type SectionTag } from '../format.ts';
-import { RecordSums } from './record-sums.ts';
+import { RecordSums } from './recordSums.ts';
 
 /**
  * Bytes of an image and their place in the file. A piece may overwrite 8 bytes of an earlier one (a section's length), or be

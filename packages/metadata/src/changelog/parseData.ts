@@ -1,7 +1,7 @@
 /** Lines about file data and chunks (spec 51 §3.3, old spellings §8). */
 import type { Operation } from '../operations.ts';
 import { COMMA, type LineCursor } from './cursor.ts';
-import { closing, results } from './parse-tree.ts';
+import { closing, results } from './parseTree.ts';
 
 const WHOLE_FILE_FROM = 0xffff_ffff;
 

@@ -12,7 +12,7 @@ import {
   TYPE_FILE,
   TYPE_SYMLINK,
 } from '../tables/constants.ts';
-import { changeClass, changeLength, copyChunkList } from '../tree/file-data.ts';
+import { changeClass, changeLength, copyChunkList } from '../tree/fileData.ts';
 import { addName, createNode, unlinkName } from '../tree/nodes.ts';
 import { ACCESS_EXECUTE, ACCESS_READ, type Credentials, mayAccess } from '../tree/permissions.ts';
 import { SNAPSHOT_CPLIKE_ATTR, SNAPSHOT_PRESERVE_HARDLINKS, type SnapshotResults } from './snapshot.ts';

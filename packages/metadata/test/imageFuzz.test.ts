@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ImageError, imageBytes } from '../src/index.ts';
-import { dump, fixture, load, NOW } from './image-support.ts';
+import { dump, fixture, load, NOW } from './imageSupport.ts';
 
 const image = fixture('image-1/metadata.mfs');
 

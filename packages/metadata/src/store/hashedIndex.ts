@@ -1,5 +1,5 @@
 import { U32Column } from './columns.ts';
-import { LinearBuckets } from './linear-buckets.ts';
+import { LinearBuckets } from './linearBuckets.ts';
 
 /** Heads of so many buckets stay in the processor's cache while rows are inserted. */
 const CACHED_BUCKETS = 1 << 17;

@@ -1,4 +1,4 @@
-import { ChainedIndex, mixBits } from '../store/chained-index.ts';
+import { ChainedIndex, mixBits } from '../store/chainedIndex.ts';
 import { U32Column } from '../store/columns.ts';
 
 /** The relation "session has inode open" (spec 10, section 2.15). Neither side needs to exist. */

@@ -1,7 +1,7 @@
 /** Lines about sessions, open files, locks, storage classes, chunkservers and identity (spec 51 §3.4, §3.5, old spellings §8). */
 import type { Operation, SessionParameters } from '../operations.ts';
 import type { LineCursor } from './cursor.ts';
-import { closing, results } from './parse-tree.ts';
+import { closing, results } from './parseTree.ts';
 
 const HASH = 35;
 const CLOSE = 41;

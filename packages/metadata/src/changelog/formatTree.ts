@@ -1,6 +1,6 @@
 /** Writes the arguments and results of operations on the tree and its attributes (spec 51 §3.1, §3.2). */
 import type { OperationOf } from '../operations.ts';
-import type { LineWriter } from './line-writer.ts';
+import type { LineWriter } from './lineWriter.ts';
 
 const CLOSE = 41;
 

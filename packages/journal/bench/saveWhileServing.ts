@@ -1,6 +1,6 @@
 /**
  * How long anybody waits, and how much memory it takes, when an image is stored from a snapshot while the metadata change.
- *   node packages/journal/bench/save-while-serving.ts [files]
+ *   node packages/journal/bench/saveWhileServing.ts [files]
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,6 +1,6 @@
 /** Writes the arguments and results of operations on data, sessions, classes and servers (spec 51 §3.3-3.5). */
 import type { OperationOf, SessionParameters } from '../operations.ts';
-import type { LineWriter } from './line-writer.ts';
+import type { LineWriter } from './lineWriter.ts';
 
 const CLOSE = 41;
 const HASH = 35;

@@ -1,5 +1,5 @@
 import { U32Column } from './columns.ts';
-import { LinearBuckets } from './linear-buckets.ts';
+import { LinearBuckets } from './linearBuckets.ts';
 
 /**
  * Hash index from a 32-bit hash to rows of a table, by linear hashing: rows of a bucket are chained through `next`, and each

@@ -10,7 +10,7 @@ import {
 import { unlinkName } from '../tree/nodes.ts';
 import { ACCESS_EXECUTE, ACCESS_WRITE, type Credentials, mayAccess } from '../tree/permissions.ts';
 import type { SnapshotResults } from './snapshot.ts';
-import { credentialsOf } from './snapshot-copy.ts';
+import { credentialsOf } from './snapshotCopy.ts';
 
 const EATTR_FROZEN = EATTR_APPENDONLY | EATTR_IMMUTABLE;
 

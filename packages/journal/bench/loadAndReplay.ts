@@ -1,6 +1,6 @@
 /**
  * Loading an image and applying change logs, ours against the stock master (`mfsmaster restore` does both, and stores the result).
- *   node packages/journal/bench/load-and-replay.ts [files] [lines]
+ *   node packages/journal/bench/loadAndReplay.ts [files] [lines]
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,5 +1,5 @@
 /** Writes sections in the forms of older releases (spec 50 §4), from those of the current one. */
-import type { Section } from './image-support.ts';
+import type { Section } from './imageSupport.ts';
 
 const u16 = (value: number) => {
   const bytes = Buffer.alloc(2);
