@@ -193,7 +193,7 @@ describe('a node that follows', () => {
     for (;;) {
       const { type, payload } = await standby.next([0, 101, 103, CSTOMA_CHUNK_LOST.number]);
       if (type === CSTOMA_ALCES_SYNCED.number) {
-        expect(CSTOMA_ALCES_SYNCED.decode(payload)).toEqual({ epoch: 2 });
+        expect(CSTOMA_ALCES_SYNCED.decode(payload)).toEqual({ epoch: 2, scanned: 1 });
         break;
       }
       for (const { chunkId, version } of CSTOMA_CHUNK_NEW.decode(payload).chunks) known.set(chunkId, version);

@@ -174,7 +174,7 @@ describe('the port of a node that follows', () => {
     ['a list behind the end', [hello, begin, end, list([1, 1])]],
     ['a list of odd length', [hello, begin, encodeFrame(107, Buffer.alloc(13))]],
     ['a result of an order', [hello, begin, end, CSTOMA_CREATE.encode({ chunkId: 1, status: 0 })]],
-    ['a handover that nobody began', [hello, begin, end, CSTOMA_ALCES_SYNCED.encode({ epoch: 1 })]],
+    ['a handover that nobody began', [hello, begin, end, CSTOMA_ALCES_SYNCED.encode({ epoch: 1, scanned: 0 })]],
     ['an unknown message', [hello, begin, end, encodeFrame(4711)]],
     ['a frame that is too long for a stranger', [hello, Buffer.from('0000006400010000', 'hex')]],
     [
@@ -263,16 +263,28 @@ describe('a node that takes the lead', () => {
     // The last changes of the time before come behind.
     peer.connection.write(CSTOMA_CHUNK_LOST.encode({ chunkIds: [2] }));
     peer.connection.write(CSTOMA_CHUNK_NEW.encode({ chunks: [{ chunkId: 3, version: 4 }] }));
-    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 7 }));
+    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 7, scanned: 0 }));
     run(100);
     expect(cluster.master.serverList()).toHaveLength(1);
     expect(cluster.master.space().totalBytes).toBe(2 ** 40);
     expect([1, 2, 3].map((chunkId) => cluster.master.liveCopies(chunkId))).toEqual([1, 0, 1]);
   });
 
+  test.each([
+    { scanned: 0, still: true },
+    { scanned: 1, still: false },
+  ])('copies may still turn up on a server that has just registered: $still if it says scanned $scanned', (told) => {
+    const { peer, cluster, run } = promoted([1, 1]);
+    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 7, scanned: told.scanned }));
+    run(500);
+    expect(cluster.master.changing()).toBe(told.still);
+    run(3000);
+    expect(cluster.master.changing()).toBe(false);
+  });
+
   test('does not believe in a server that was told of another epoch', () => {
     const { peer, cluster, run } = promoted([1, 1]);
-    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 6 }));
+    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 6, scanned: 0 }));
     run(100);
     expect(peer.closed()).toBe(true);
     expect(cluster.master.serverList()).toEqual([]);
@@ -280,7 +292,7 @@ describe('a node that takes the lead', () => {
 
   test('does not delete chunks that it does not know, and gives out none of their ids', () => {
     const { peer, cluster, run } = promoted([40, 1], [41, 2]);
-    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 7 }));
+    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 7, scanned: 0 }));
     run(3);
     expect(cluster.state.nextchunkid).toBe(42);
     cluster.run(120);
@@ -292,7 +304,7 @@ describe('a node that takes the lead', () => {
   test('knows of damage', () => {
     const { peer, cluster, run } = promoted([1, 1]);
     peer.connection.write(CSTOMA_CHUNK_DAMAGED.encode({ chunkIds: [1] }));
-    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 7 }));
+    peer.connection.write(CSTOMA_ALCES_SYNCED.encode({ epoch: 7, scanned: 0 }));
     run(100);
     expect(cluster.master.liveCopies(1)).toBe(0);
     expect(cluster.master.copies(1)).toMatchObject([{ type: 4 }]);

@@ -23,6 +23,11 @@ export interface DuplicateFile {
  */
 export type FolderPhase = 'toScan' | 'scanning' | 'scanned' | 'working';
 
+/** Whether all that is in a folder is known, or nothing of it will be. */
+export function isScanned({ phase, damaged, removing }: Folder): boolean {
+  return phase === 'scanned' || phase === 'working' || damaged || removing;
+}
+
 /** A folder of chunks in use (spec 30 §2.10). */
 export interface Folder {
   /** Its number in the chunk table. */

@@ -29,6 +29,7 @@ import {
 import type { Connection, ConnectionHandlers } from '@alces/runtime';
 import { answerChunkQuery, isChunkQuery } from '../data/chunkQueries.ts';
 import { NOP_FRAME } from '../data/nop.ts';
+import { isScanned } from '../disks/folder.ts';
 import { spaceTotals } from '../disks/totals.ts';
 import { ipNumber } from '../net/address.ts';
 import { beginFrame, challengeDigest, type Generation } from './begin.ts';
@@ -183,7 +184,8 @@ export class MasterSession implements ConnectionHandlers {
     rest.wake = () => this.reportSoon();
     this.#sendReports(rest);
     this.#send(CSTOMA_SPACE.encode(spaceTotals(this.#context.store)));
-    this.#send(CSTOMA_ALCES_SYNCED.encode({ epoch }));
+    const scanned = this.#context.store.folders.every(isScanned) ? 1 : 0;
+    this.#send(CSTOMA_ALCES_SYNCED.encode({ epoch, scanned }));
     if (!rest.isEmpty) this.reportSoon();
     this.#context.log.info(`master connection module: registered with the new leader, epoch ${epoch}`);
   }

@@ -48,7 +48,7 @@ export interface HostSide {
 /** A node that made room for another stays unfit that long, if keepalived does not answer before. */
 const YIELD_MS = 3000;
 /** The VIP follows a leader that was made otherwise (`mfsha promote`, an order that came late) after so long. */
-const MISPLACED_MS = 1000;
+const MISPLACED_MS = 250;
 /** Whether the VIP is here although keepalived has not said so is looked at that often; so long a leader may be missing before it counts. */
 const UNTOLD_LOOK_MS = 500;
 const UNTOLD_MS = 2000;

@@ -5,7 +5,7 @@
  * (a journal node that follows, port 9427) the first message is CSTOMA_ALCES_STANDBY; then the usual registration follows.
  */
 import { message } from '../message.ts';
-import { bytes8, list8, record, u16, u32, u64 } from '../schema.ts';
+import { bytes8, list8, record, u8, u16, u32, u64 } from '../schema.ts';
 
 /** Port on which the nodes that follow take registrations of Alces chunkservers. */
 export const STANDBY_PORT = 9427;
@@ -43,8 +43,9 @@ export const CSTOMA_ALCES_SYNCED = message({
   name: 'CSTOMA_ALCES_SYNCED',
   link: 'CS',
   direction: 'request',
-  purpose: 'Alces: orders of older epochs are done, and everything they changed was told',
-  fields: { epoch: u64 },
+  purpose:
+    'Alces: orders of older epochs are done, and everything they changed was told; `scanned` 1: no disk is still being looked through',
+  fields: { epoch: u64, scanned: u8 },
 });
 
 export const CSTOMA_ALCES_STANDBY = message({

@@ -33,13 +33,13 @@ export class TakenOver {
 
   handle(link: Link, type: number, payload: Buffer, deadlineMs: number): boolean {
     if (type !== CSTOMA_ALCES_SYNCED.number) return standbyMessage(this.context, link, type, payload, deadlineMs);
-    const { epoch } = CSTOMA_ALCES_SYNCED.decode(payload);
+    const { epoch, scanned } = CSTOMA_ALCES_SYNCED.decode(payload);
     if (epoch !== this.master.cluster.epoch) throw new BadMessage(`handover for epoch ${epoch}`);
-    this.adopt(link, link.standby!);
+    this.adopt(link, link.standby!, scanned === 1);
     return true;
   }
 
-  private adopt(link: Link, standby: StandbyServer): void {
+  private adopt(link: Link, standby: StandbyServer, isScanned: boolean): void {
     const { master } = this;
     const { world } = master;
     const { ip, port, space } = standby;
@@ -70,7 +70,7 @@ export class TakenOver {
     const fields = { version: VERSION, timeout: link.timeoutMs / 1000, csid: entry.csid, metaId: world.host.metaId() };
     link.send(MATOCS_MASTER_ACK.encode({ layout: 'accepted', ...fields }));
     tellNodes(master, link);
-    const settled = world.clock.monotonicMs() - (standby.completeAtMs ?? 0) >= SETTLED_MS;
+    const settled = isScanned || world.clock.monotonicMs() - (standby.completeAtMs ?? 0) >= SETTLED_MS;
     master.adopt(server, standby.locations, standby.damaged, settled);
     const name = `${formatAddress(ip)}:${port}`;
     master.log.info(`chunkserver ${name} taken over, id: ${entry.csid}, ${standby.locations.count} chunks`);
