@@ -6,7 +6,9 @@ import type { HaConfig } from '../config.ts';
 import type { HistoryEvent, NodeReport } from '../control/types.ts';
 import type { FitnessFacts, HostSide, HostSideOptions } from '../vip/index.ts';
 import { HaApplication } from './application.ts';
+import { firstState } from './firstState.ts';
 import { HistoryFile } from './historyFile.ts';
+import { LeadOrders } from './leadOrders.ts';
 import { nodeMetrics } from './nodeMetrics.ts';
 import { NodeSettings } from './nodeSettings.ts';
 import { type Beginning, dataIdOf, StateStore, versionOf } from './stateStore.ts';
@@ -36,17 +38,10 @@ export interface HaNodeOptions {
 }
 
 const TICK_MS = 50;
-const POLL_MS = 5;
-/** An order to lead is repeated that long: its epoch may be lost to another candidate. */
-const SWITCH_WAIT_MS = 10_000;
 /** So long an ending leader waits for another node to take the lead. */
 const LEAVE_WAIT_MS = 1500;
 /** So long an ending node waits for its disk. */
 const SETTLE_MS = 2000;
-/** keepalived hears of the new leader's weight before the former one lets go of the VIP. */
-const YIELD_AFTER_MS = 20;
-/** An operator's order is given again when another node leads for so long, to twice that. */
-const INSIST_MS = 300;
 const PING_MS = 100;
 /** A master that could not serve may be able to later: so long the node counts as unfit. */
 const UNSERVABLE_MS = 30_000;
@@ -74,13 +69,24 @@ export class HaNode {
   #unservable: { reason: string; untilMs: number } | undefined;
   #lastLeader: string | undefined;
   #stalledSinceMs: number | undefined;
-  #insistAtMs = 0;
+  readonly #orders: LeadOrders;
 
   private constructor(options: HaNodeOptions) {
     this.#options = options;
     const { environment, config } = options;
     this.#haFolder = `${config.dataPath}/ha`;
     this.#settings = new NodeSettings(options);
+    this.#orders = new LeadOrders({
+      clock: environment.clock,
+      random: environment.random,
+      node: () => this.#required,
+      isServing: () => this.#application?.isServing,
+      obstacle: () => this.#obstacle,
+      forgetObstacle: () => {
+        this.#unservable = undefined;
+      },
+      yieldVip: () => this.#host?.yieldVip(),
+    });
     this.#history = new HistoryFile(environment.disk, `${this.#haFolder}/history.log`);
     this.#startedAt = environment.clock.wallMs();
   }
@@ -162,7 +168,8 @@ export class HaNode {
       report,
     });
     await store.clean();
-    const beginning = await this.#firstState(store, epochs);
+    const { restore } = this.#options;
+    const beginning = await firstState({ disk, store, epochs, restore, folder, haFolder: this.#haFolder });
     const backLogs = () => settings.master.number('BACK_LOGS', DEFAULT_BACK_LOGS, { min: 5, max: 1000 });
     const logs = new StockLogs({ environment, folder, backLogs, report });
     this.#application = new HaApplication(
@@ -181,28 +188,6 @@ export class HaNode {
       beginning,
     );
     return beginning;
-  }
-
-  /** What this node's disk holds; of a node that never took part in the journal, what was there before. */
-  async #firstState(store: StateStore, epochs: EpochFile): Promise<Beginning> {
-    const { environment, restore, config } = this.#options;
-    const { disk } = environment;
-    const { joined } = (await epochs.load()).state;
-    const entries = new SegmentLog({ disk, folder: this.#haFolder });
-    const { last } = await entries.open();
-    await entries.close();
-    await store.setAside(last);
-    if (!joined) {
-      const known = (await store.foreign(0)) === undefined ? await store.newest(Number.POSITIVE_INFINITY) : undefined;
-      return known === undefined ? store.beforeJournal(restore) : { ...known, isNew: false };
-    }
-    const foreign = await store.foreign(last);
-    if (foreign !== undefined)
-      throw new Error(
-        `${foreign} has changes that the journal knows nothing of: a master was run without mfsha.cfg. To give them up, move it away; ` +
-          `to keep them, stop all nodes, remove ${this.#haFolder} on each, and the images in ${config.dataPath} on the others`,
-      );
-    return { ...((await store.newest(last)) ?? (await store.empty())), isNew: false };
   }
 
   async #startReplication(beginning: Beginning | undefined): Promise<void> {
@@ -333,60 +318,14 @@ export class HaNode {
     this.#required.demote();
   }
 
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#options.environment.clock.timeout(delayMs, resolve);
-    });
-  }
-
-  async #until(waitMs: number, probe: () => boolean): Promise<boolean> {
-    const { clock } = this.#options.environment;
-    const endMs = clock.monotonicMs() + waitMs;
-    while (!probe()) {
-      if (clock.monotonicMs() >= endMs) return false;
-      await this.#pause(POLL_MS);
-    }
-    return true;
-  }
-
   /** Notes an order of an operator or a script: the cause of what comes behind it in the history. */
   ordered(what: string): void {
     this.#happened('info', `told to ${what}`);
   }
 
   /** Resolves when this node serves. Rejects with what is in the way. */
-  async promote(force: boolean, waitMs: number): Promise<void> {
-    const node = this.#required;
-    const application = this.#application;
-    if (application === undefined) throw new Error('a witness never leads');
-    const { clock } = this.#options.environment;
-    this.#unservable = undefined;
-    this.#insistAtMs = clock.monotonicMs() + INSIST_MS;
-    node.promote({ force });
-    const isOver = () => {
-      const { wanted, role, phase } = node.status();
-      return !wanted && role !== 'Primary' && phase === 'following';
-    };
-    await this.#until(waitMs, () => {
-      if (application.isServing || this.#unservable !== undefined || isOver()) return true;
-      this.#insist(node, force);
-      return false;
-    });
-    if (application.isServing) return;
-    if (this.#obstacle !== undefined) throw new Error(this.#obstacle);
-    if (isOver()) throw new Error('another order came in between');
-    const { problem, phase } = node.status();
-    throw new Error(`${problem || `it did not come to lead (${phase})`} (after ${waitMs} ms)`);
-  }
-
-  /** Somebody else's older wish may have won although this order is newer. */
-  #insist(node: ReplicationNode, force: boolean): void {
-    const { clock, random } = this.#options.environment;
-    const { phase, leader, self } = node.status();
-    const nowMs = clock.monotonicMs();
-    if (phase !== 'following' || leader === undefined || leader === self || nowMs < this.#insistAtMs) return;
-    this.#insistAtMs = nowMs + INSIST_MS + random.below(INSIST_MS);
-    node.promote({ force });
+  promote(force: boolean, waitMs: number): Promise<void> {
+    return this.#orders.promote(force, waitMs);
   }
 
   /** Resolves when nobody is served any more. */
@@ -397,21 +336,8 @@ export class HaNode {
   }
 
   /** A planned switch. Resolves with the new leader. */
-  async switchTo(wanted: string | undefined): Promise<string> {
-    const node = this.#required;
-    const target =
-      wanted ??
-      node.status().peers.find((peer) => !peer.witness && peer.connection === 'Connected' && peer.data === 'UpToDate')
-        ?.id;
-    if (target === undefined) throw new Error('no other node is up to date');
-    if (target === node.status().self) throw new Error(`${target} is this node; 'mfsha promote' takes the lead`);
-    const obstacle = node.switchTo(target);
-    if (obstacle !== undefined) throw new Error(obstacle);
-    if (!(await this.#until(SWITCH_WAIT_MS, () => node.status().leader === target)))
-      throw new Error(`${target} did not come to lead; see 'mfsha status'`);
-    await this.#pause(YIELD_AFTER_MS);
-    this.#host?.yieldVip();
-    return target;
+  switchTo(wanted: string | undefined): Promise<string> {
+    return this.#orders.switchTo(wanted);
   }
 
   /** The operator's word after a split brain. */
@@ -455,7 +381,7 @@ export class HaNode {
   /** Stands for the lead if nobody is heard of who has it. */
   async leadIfNobodyDoes(waitMs: number): Promise<void> {
     const node = this.#required;
-    if (await this.#until(waitMs, () => node.status().leader !== undefined || this.#leaving)) return;
+    if (await this.#orders.until(waitMs, () => node.status().leader !== undefined || this.#leaving)) return;
     if (!this.#maintenance) node.promote();
   }
 
@@ -492,14 +418,14 @@ export class HaNode {
     this.#leaving = true;
     if (!this.#application?.isServing) return;
     if (!this.#keepalivedSpoke) {
-      await Promise.race([this.switchTo(undefined).catch(() => {}), this.#pause(LEAVE_WAIT_MS)]);
+      await Promise.race([this.switchTo(undefined).catch(() => {}), this.#orders.pause(LEAVE_WAIT_MS)]);
       return;
     }
     // keepalived hears at once that this node is unfit, and orders another one to lead.
     const node = this.#required;
     this.#host?.changed();
     const { self } = node.status();
-    await this.#until(LEAVE_WAIT_MS, () => {
+    await this.#orders.until(LEAVE_WAIT_MS, () => {
       const { leader } = node.status();
       return leader !== undefined && leader !== self;
     });
@@ -512,7 +438,7 @@ export class HaNode {
     node.demote();
     const application = this.#application;
     if (application !== undefined)
-      await this.#until(SETTLE_MS, () => node.imageableVersion >= application.appliedVersion);
+      await this.#orders.until(SETTLE_MS, () => node.imageableVersion >= application.appliedVersion);
     const { imageableVersion } = node;
     await this.#closeAll();
     await application?.end(imageableVersion);
