@@ -229,6 +229,8 @@ describe('fitness', () => {
       expect(ordered[index].weight).toBeLessThan(ordered[index - 1].weight);
     for (const change of [{ witness: true }, { maintenance: true }, { stalledBy: 'no space' }])
       expect(fitness({ ...REPORT, ...change })).toMatchObject({ fit: false, weight: -254 });
+    expect(fitness({ ...follower, splitBrain: true })).toMatchObject({ fit: false, weight: -254 });
+    expect(fitness({ ...REPORT, splitBrain: true }).fit).toBe(true);
   });
 });
 

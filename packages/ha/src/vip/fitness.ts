@@ -29,6 +29,8 @@ export function fitness(facts: FitnessFacts): Fitness {
   if (facts.maintenance) return unfit('maintenance is on');
   if (facts.stalledBy !== undefined) return unfit(`the journal can't be written: ${facts.stalledBy}`);
   if (facts.role === 'Primary') return fit('leads', WEIGHTS.leading);
+  // Clients must not come to another history because the one that leads dies.
+  if (facts.splitBrain) return unfit("split brain: it has changes of its own; 'mfsha resolve' says whose go");
   // keepalived must know before the former leader lets go of the VIP.
   if (facts.phase !== 'following') return fit('is about to lead', WEIGHTS.leading);
   if (facts.data === 'Inconsistent') return unfit('its data are not complete yet (Inconsistent)');
