@@ -10,6 +10,7 @@ type Program = NodeReport['daemon'];
 
 const ASK_MS = 5000;
 const PROMOTE_WAIT_MS = 120_000;
+const LOOK_MS = 1000;
 
 /** DATA_PATH of the node that this program's configuration belongs to; undefined: there is no high availability. */
 function nodeDataPath(program: Program, options: DaemonOptions): string | undefined {
@@ -59,7 +60,8 @@ export async function actOnRunningNode(program: Program, argv: readonly string[]
   };
   if (program === 'mfsmetalogger') return actAsMetalogger(action, daemon);
   if (action === 'start') {
-    await request({ command: 'promote', waitMs: PROMOTE_WAIT_MS }, PROMOTE_WAIT_MS + 1000);
+    const problem = async () => ((await request({ command: 'status' }, ASK_MS)).node as NodeReport).problem;
+    await tellingWhy(request({ command: 'promote', waitMs: PROMOTE_WAIT_MS }, PROMOTE_WAIT_MS + 1000), problem);
     say("the node of the journal on this host leads and serves (it runs already; see 'mfsha status')");
     return { status: 0 };
   }
@@ -72,6 +74,23 @@ export async function actOnRunningNode(program: Program, argv: readonly string[]
   await request({ command: 'demote' }, ASK_MS);
   say('the node of the journal on this host follows');
   return { status: 0 };
+}
+
+/** Says what is in the way, as long as an order is not carried out. */
+async function tellingWhy(order: Promise<unknown>, problem: () => Promise<string>): Promise<void> {
+  let told = '';
+  const look = async () => {
+    const text = await problem();
+    if (text !== '' && text !== told) say(text);
+    told = text;
+  };
+  // A node that does not answer this does not answer the order either, which says so.
+  const timer = setInterval(() => void look().catch(() => {}), LOOK_MS);
+  try {
+    await order;
+  } finally {
+    clearInterval(timer);
+  }
 }
 
 function actAsMetalogger(action: string, daemon: Program): Acted {

@@ -77,8 +77,16 @@ export class Link {
   get handlers(): ConnectionHandlers {
     return {
       data: (bytes) => this.#data(bytes),
-      close: (error) => this.#over(error?.message ?? 'the peer closed the connection'),
+      close: (error) => this.#over(`${error?.message ?? 'the peer closed the connection'}${this.#likelyCause}`),
     };
+  }
+
+  /** An acceptor that does not believe the proof closes without a word. */
+  get #likelyCause(): string {
+    const isProving = this.#options.side === 'initiator' && this.#transcript !== undefined && !this.isEstablished;
+    return isProving
+      ? ' when this node proved that it knows the secret: is SECRET_FILE the same there, and CLUSTER?'
+      : '';
   }
 
   send(message: Message): void {
