@@ -37,10 +37,11 @@ describe('the file test', () => {
     for (const server of simulated.servers) {
       server.lose(lost);
       server.damage(bad);
-      server.disk.get(old)!.version = 9;
       server.disconnect();
     }
     simulated.run(2);
+    // Newer copies would be accepted (decision 0182).
+    simulated.commit({ op: 'SETVERSION', chunkid: old, version: 9 });
     for (const server of simulated.servers) server.connect();
     simulated.run(5);
     for (const server of simulated.servers) server.damage(bad);
