@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -16,6 +17,7 @@ import {
 import { type Config, parseConfig } from '@alces/runtime';
 
 const DEFAULT_PORT = 9426;
+const IP_TIMEOUT_MS = 5000;
 const DEFAULT_STANDBY_PORT = 9427;
 const DEFAULT_DATA_PATH = '/var/lib/mfs';
 const LEAST_SECRET_BYTES = 16;
@@ -158,10 +160,18 @@ function choice<Word extends string>(config: Config, key: string, words: readonl
   return found;
 }
 
+/** Those of interfaces without a carrier, too: a node must know itself when its cable is pulled. */
+function ownAddresses(): Set<string> {
+  const up = Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address) ?? []);
+  const { stdout } = spawnSync('ip', ['-4', '-o', 'address', 'show'], { encoding: 'utf8', timeout: IP_TIMEOUT_MS });
+  const all = [...(stdout ?? '').matchAll(/ inet ([0-9.]+)\//g)].map(([, address]) => address);
+  return new Set([...up, ...all]);
+}
+
 function selfIn(nodes: readonly NodeConfig[], config: Config): string {
   const named = config.string('NODE', '');
   if (named !== '') return named;
-  const own = new Set(Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address)));
+  const own = ownAddresses();
   const found = nodes.filter((node) => own.has(node.host));
   if (found.length === 1) return found[0].id;
   const how = found.length === 0 ? 'none of NODES has' : 'several of NODES have';

@@ -114,6 +114,30 @@ describe('three nodes', () => {
     });
   });
 
+  it('orders that would do harm are refused', async () => {
+    const [name] = await serving();
+    const leader = site.nodes.find((node) => node.name === name)!;
+    const other = site.nodes.find((node) => node !== leader && node.name !== 'gamma') ?? site.nodes[1];
+    await other.until('to follow', ({ data, leader: heard }) => data === 'UpToDate' && heard === name);
+    const refused = (node: typeof leader, request: Parameters<typeof leader.order>[0]) =>
+      node.order(request).then(
+        () => 'obeyed',
+        (error: Error) => error.message,
+      );
+    // Nothing is to be discarded: the word would count at the next split brain.
+    for (const node of [leader, other])
+      expect(await refused(node, { command: 'resolve', discardMyData: true })).toContain('there is no split brain');
+    await other.order({ command: 'maintenance', on: true });
+    expect(await refused(other, { command: 'promote' })).toContain('maintenance is on');
+    await until('the leader to know', 5000, async () =>
+      (await refused(leader, { command: 'switch', to: other.name })).includes('is in maintenance'),
+    );
+    expect(await serving()).toEqual([name]);
+    await other.order({ command: 'maintenance', on: false });
+    await leader.order({ command: 'switch', to: other.name });
+    expect(await serving()).toEqual([other.name]);
+  });
+
   it('mfsmaster means the node on this host', async () => {
     const [alpha, , gamma] = site.nodes;
     expect(await alpha.must('mfsmaster', '-a', 'start')).toContain('leads and serves');

@@ -23,7 +23,9 @@ export async function promote(invocation: Invocation): Promise<number> {
 export async function demote(invocation: Invocation): Promise<number> {
   noOperands(invocation);
   await request(invocation.options, { command: 'demote' }, ORDER_WAIT_MS);
-  say('follows');
+  say(
+    "follows; nobody leads until 'mfsha promote' on some node, or keepalived decides anew ('mfsha switch' hands over)",
+  );
   return 0;
 }
 

@@ -212,6 +212,7 @@ export class HaNode {
       report: (level, text) => this.#happened(level, text),
       fatal: (error) => fail(error instanceof Error ? error : new Error(String(error))),
     });
+    if (this.#maintenance) this.#node.setMaintenance(true);
     if (this.#application !== undefined) this.#application.node = this.#node;
   }
 
@@ -324,7 +325,8 @@ export class HaNode {
   }
 
   /** Resolves when this node serves. Rejects with what is in the way. */
-  promote(force: boolean, waitMs: number): Promise<void> {
+  async promote(force: boolean, waitMs: number): Promise<void> {
+    if (this.#maintenance && !force) throw new Error("maintenance is on; 'mfsha maintenance off' ends it");
     return this.#orders.promote(force, waitMs);
   }
 
@@ -342,6 +344,8 @@ export class HaNode {
 
   /** The operator's word after a split brain. */
   discardMyData(): void {
+    if (!this.#required.status().splitBrain)
+      throw new Error('there is no split brain that this node knows of; one shows at the contact with the other node');
     this.#happened('warn', "the operator said: this node's own changes may be discarded");
     this.#required.discardMyData();
   }
@@ -352,6 +356,7 @@ export class HaNode {
     if (on) await disk.replaceFile(this.#maintenanceFile, Buffer.alloc(0));
     else await disk.remove(this.#maintenanceFile);
     this.#maintenance = on;
+    this.#required.setMaintenance(on);
     this.#happened('info', `maintenance ${on ? 'on' : 'off'}`);
     this.#host?.changed();
     const moves = on && this.#options.config.detector === 'builtin' && this.#application?.isServing;

@@ -69,14 +69,17 @@ export class LeadOrders {
   /** A planned switch. Resolves with the new leader. */
   async switchTo(wanted: string | undefined): Promise<string> {
     const node = this.#options.node();
-    const target =
-      wanted ??
-      node.status().peers.find((peer) => !peer.witness && peer.connection === 'Connected' && peer.data === 'UpToDate')
-        ?.id;
-    if (target === undefined) throw new Error('no other node is up to date');
-    if (target === node.status().self) throw new Error(`${target} is this node; 'mfsha promote' takes the lead`);
-    const obstacle = node.switchTo(target);
-    if (obstacle !== undefined) throw new Error(obstacle);
+    const { self, peers } = node.status();
+    if (wanted === self) throw new Error(`${self} is this node; 'mfsha promote' takes the lead`);
+    const inStep = peers.filter(
+      ({ witness, connection, data }) => !witness && connection === 'Connected' && data === 'UpToDate',
+    );
+    let obstacle: string | undefined = 'no other node is up to date';
+    const target = (wanted === undefined ? inStep.map(({ id }) => id) : [wanted]).find((id) => {
+      obstacle = node.switchTo(id);
+      return obstacle === undefined;
+    });
+    if (target === undefined) throw new Error(obstacle);
     if (!(await this.until(SWITCH_WAIT_MS, () => node.status().leader === target)))
       throw new Error(`${target} did not come to lead; see 'mfsha status'`);
     await this.pause(YIELD_AFTER_MS);

@@ -155,6 +155,8 @@ export class Context {
   mayBegin = true;
   /** Own changes after a split brain may be set aside. */
   discard = false;
+  /** The operator does not want this node to lead. The others are told; orders on this node are the caller's business. */
+  maintenance = false;
 
   candidacy: Candidacy | undefined;
   leadership: Leadership | undefined;
@@ -226,7 +228,8 @@ export class Context {
   }
 
   get about(): About {
-    return { role: this.role, promised: this.promised, discard: this.discard, log: this.description };
+    const { role, promised, discard, maintenance, description: log } = this;
+    return { role, promised, discard, maintenance, log };
   }
 
   get persistent(): PersistentState {

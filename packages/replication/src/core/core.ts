@@ -334,6 +334,13 @@ export class ReplicaCore {
     announce(core);
   }
 
+  /** Whether the operator does not want this node to lead: others do not hand the lead over to it. */
+  setMaintenance(on: boolean, time: Time): void {
+    const core = this.#at(time);
+    core.maintenance = on;
+    announce(core);
+  }
+
   /** Entries up to `version` are in the application's image on disk and may be forgotten by the journal. */
   pruned(version: number, time: Time): void {
     const core = this.#at(time);

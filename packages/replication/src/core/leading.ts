@@ -263,6 +263,7 @@ export function beginHandover(core: Context, to: NodeId): string | undefined {
   const peer = core.peers.get(to);
   if (!leadership?.serving) return 'this node does not lead';
   if (peer === undefined || peer.witness) return `${to} is not a node that can lead`;
+  if (peer.about?.maintenance) return `${to} is in maintenance`;
   if (!peer.connected || peer.splitBrain || peer.sender?.mode !== 'stream') return `${to} is not in step`;
   leadership.handover = { to, untilMs: core.nowMs + core.timings.handoverMs };
   core.effects.push({ kind: 'freeze', frozen: true });

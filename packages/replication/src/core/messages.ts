@@ -11,6 +11,8 @@ export interface About {
   promised: number;
   /** Its own changes after a split brain may be set aside. */
   discard: boolean;
+  /** Its operator does not want it to lead. */
+  maintenance: boolean;
   log: LogDescription;
 }
 

@@ -373,6 +373,11 @@ export class ReplicationNode {
     return obstacle;
   }
 
+  /** Whether the operator does not want this node to lead: others do not hand the lead over to it. */
+  setMaintenance(on: boolean): void {
+    this.#do((time) => this.#core.setMaintenance(on, time));
+  }
+
   discardMyData(): void {
     this.#do((time) => this.#core.discardMyData(time));
   }

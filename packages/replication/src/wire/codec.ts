@@ -43,7 +43,13 @@ export function numberOf(kind: Message['kind']): number {
 
 const packRecord = (r: EpochRecord) => [r.epoch, r.first, r.leader, r.id, r.members, r.startedMs];
 const packLog = (log: LogDescription) => [log.history.map(packRecord), log.base, log.last, log.commit, log.joined];
-const packAbout = (about: About) => [ROLES.indexOf(about.role), about.promised, about.discard, packLog(about.log)];
+const packAbout = ({ role, promised, discard, maintenance, log }: About) => [
+  ROLES.indexOf(role),
+  promised,
+  discard,
+  maintenance,
+  packLog(log),
+];
 const packPosition = (position: Position) => [position.epoch, position.version];
 
 function fieldsOf(message: Message): unknown[] {
@@ -112,8 +118,14 @@ function readLog(value: unknown): LogDescription {
 }
 
 function readAbout(value: unknown): About {
-  const fields = new Fields(value, 4);
-  return { role: fields.choice(ROLES), promised: fields.count(), discard: fields.flag(), log: readLog(fields.next()) };
+  const fields = new Fields(value, 5);
+  return {
+    role: fields.choice(ROLES),
+    promised: fields.count(),
+    discard: fields.flag(),
+    maintenance: fields.flag(),
+    log: readLog(fields.next()),
+  };
 }
 
 function readGrant(value: unknown): Grant {
