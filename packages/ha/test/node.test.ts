@@ -115,7 +115,10 @@ describe('three nodes', () => {
   });
 
   it('orders that would do harm are refused', async () => {
-    const [name] = await serving();
+    const name = await until('one leader', 10_000, async () => {
+      const [first, second] = await serving();
+      return second === undefined && first;
+    });
     const leader = site.nodes.find((node) => node.name === name)!;
     const other = site.nodes.find((node) => node !== leader && node.name !== 'gamma') ?? site.nodes[1];
     await other.until('to follow', ({ data, leader: heard }) => data === 'UpToDate' && heard === name);

@@ -72,6 +72,19 @@ describe('number of copies', () => {
     expect(simulated.master.matrix(1)[2 * 11 + 2]).toBe(20);
   });
 
+  test('copies that there was no server for are made when one comes, long before the loop is there', () => {
+    const simulated = cluster(2, quickSettings({ loopMinSeconds: 3600 }));
+    const [away] = simulated.servers;
+    away.disconnect();
+    simulated.run(20);
+    const chunks = Array.from({ length: 40 }, () => simulated.write(simulated.createFile(), 1));
+    // Each was visited, in vain.
+    simulated.run(60);
+    away.connect();
+    const complete = () => chunks.every((chunkId) => away.disk.has(chunkId));
+    simulated.runUntil('second copies', complete, 30);
+  });
+
   test('nothing is copied while all that are away are in maintenance', () => {
     const simulated = cluster(3);
     const chunkId = simulated.write(simulated.createFile(), 1);

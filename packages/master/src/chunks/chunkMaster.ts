@@ -51,6 +51,9 @@ const sweepBudgetMs = 10;
 const arrivalBudgetMs = 10;
 /** Chunks that are looked at again in a second; the others wait for the loop. */
 const maxRetries = 10000;
+/** More than these are found by the loop. */
+const maxAwaiting = 200_000;
+const awaitingPerTick = 1000;
 const unusedServersPeriodSeconds = 600;
 const unusedServersOffsetSeconds = 300;
 
@@ -112,6 +115,9 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
   private presentSpace: SpaceInfo;
   private ignoredReports = 0;
   private readonly retries = new Set<ChunkSlot>();
+  /** Chunks with fewer copies than they should have, as there are too few servers; a new one is for them first. */
+  private readonly awaiting = new Set<ChunkSlot>();
+  private serversCame = false;
 
   /** The metadata must be loaded. */
   constructor(options: ChunkMasterOptions) {
@@ -160,11 +166,23 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     if (this.sweep.active) this.sweep.work(nowMs + sweepBudgetMs);
     if (this.arrivals.active) this.arrivals.work(nowMs + arrivalBudgetMs);
     this.interrupted.work();
+    if (this.serversCame) this.offerAwaiting();
     if (nowMs - this.lastFileTestMs >= fileTestPeriodMs) {
       this.lastFileTestMs = nowMs;
       this.files.tick();
     }
     if (this.maintains()) this.loop.tick();
+  }
+
+  /** The loop would come by, in minutes. */
+  private offerAwaiting(): void {
+    let budget = awaitingPerTick;
+    for (const slot of this.awaiting) {
+      if (budget-- === 0) return;
+      this.awaiting.delete(slot);
+      this.queues.offer(slot);
+    }
+    this.serversCame = false;
   }
 
   private second(now: number, nowMs: number): void {
@@ -241,6 +259,10 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     if (this.retries.size < maxRetries) this.retries.add(slot);
   }
 
+  awaitServers(slot: ChunkSlot): void {
+    if (this.awaiting.size < maxAwaiting) this.awaiting.add(slot);
+  }
+
   ignored(): void {
     this.ignoredReports++;
   }
@@ -263,6 +285,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
    */
   serverRegistered(server: ChunkServer): void {
     server.registered = true;
+    this.serversCame = true;
     this.presentSpace = spaceInfo(this.world);
     this.copiesWereFound();
     if (!this.world.servers.registering()) this.world.host.chunkLocationsChanged();
@@ -278,6 +301,7 @@ export class ChunkMaster implements ChunkService, LoopContext, ReportContext {
     if (!settled) this.copiesWereFound();
     this.arrivals.add(server, locations, damaged, () => {
       server.registered = true;
+      this.serversCame = true;
       if (!this.world.servers.registering()) this.world.host.chunkLocationsChanged();
     });
   }

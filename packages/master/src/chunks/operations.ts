@@ -26,6 +26,8 @@ export interface OperationContext {
   allDataKnown(): boolean;
   /** Something failed that may work the next time: the chunk is offered to the queues again in a second. */
   retryLater(slot: ChunkSlot): void;
+  /** Offers the chunk to the queues again when another server has registered. */
+  awaitServers(slot: ChunkSlot): void;
   /** Extra pass of the maintenance rules over one chunk. */
   repairNow(slot: ChunkSlot): void;
 }

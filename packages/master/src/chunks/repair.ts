@@ -54,8 +54,9 @@ export function repair(loop: LoopContext, slot: ChunkSlot, wrongLabels: number, 
     if (forLabels) stats.wrongLabelsNotCopied++;
     else stats.underGoalNotCopied++;
     queues.push(slot, queue);
-  } else if (wrongLabels > 0) {
-    stats.labelsDontMatch++;
+  } else {
+    if (goal > prospect.withSpace) loop.awaitServers(slot);
+    if (wrongLabels > 0) stats.labelsDontMatch++;
   }
   return false;
 }
