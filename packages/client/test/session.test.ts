@@ -257,7 +257,7 @@ describe('a master that goes away', () => {
     await stock.cluster.stopMaster();
     await expect(ops.statfs(session)).rejects.toMatchObject({ code: 'EIO' });
     await stock.cluster.startMaster();
-    await until('the session to work', 10_000, () => session.connected);
+    await until('the session to work', 40_000, () => session.connected);
     expect((await ops.getattr(session, 1, ME)).type).toBe(2);
   });
 

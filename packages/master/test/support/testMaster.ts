@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLogger, parseConfig, realEnvironment } from '@alces/runtime';
@@ -69,9 +69,14 @@ export class TestMaster {
 
   /** The lines of a changelog file, without versions and times. */
   changes(number = 0): string[] {
-    const path = join(this.folder, `changelog.${number}.mfs`);
-    if (!existsSync(path)) return [];
-    const lines = readFileSync(path, 'latin1').split('\n').slice(0, -1);
+    let text = '';
+    try {
+      text = readFileSync(join(this.folder, `changelog.${number}.mfs`), 'latin1');
+    } catch (error) {
+      // Not there yet, or renamed a moment ago.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    }
+    const lines = text.split('\n').slice(0, -1);
     return lines.map((line) => line.replace(/^\d+: \d+\|/, ''));
   }
 
