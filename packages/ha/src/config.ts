@@ -160,19 +160,22 @@ function choice<Word extends string>(config: Config, key: string, words: readonl
   return found;
 }
 
-/** Those of interfaces without a carrier, too: a node must know itself when its cable is pulled. */
-function ownAddresses(): Set<string> {
-  const up = Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address) ?? []);
+const addressesUp = () =>
+  Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address) ?? []);
+
+/** Those of interfaces without a carrier, too, which Node.js does not tell. Costs a process. */
+function allAddresses(): string[] {
   const { stdout } = spawnSync('ip', ['-4', '-o', 'address', 'show'], { encoding: 'utf8', timeout: IP_TIMEOUT_MS });
-  const all = [...(stdout ?? '').matchAll(/ inet ([0-9.]+)\//g)].map(([, address]) => address);
-  return new Set([...up, ...all]);
+  return [...(stdout ?? '').matchAll(/ inet ([0-9.]+)\//g)].map(([, address]) => address);
 }
 
 function selfIn(nodes: readonly NodeConfig[], config: Config): string {
   const named = config.string('NODE', '');
   if (named !== '') return named;
-  const own = ownAddresses();
-  const found = nodes.filter((node) => own.has(node.host));
+  const among = (addresses: readonly string[]) => nodes.filter((node) => addresses.includes(node.host));
+  const up = among(addressesUp());
+  // A node must know itself when its cable is pulled.
+  const found = up.length > 0 ? up : among(allAddresses());
   if (found.length === 1) return found[0].id;
   const how = found.length === 0 ? 'none of NODES has' : 'several of NODES have';
   throw new HaConfigError(`${config.file}: ${how} an address of this host: NODE must name it`);
