@@ -158,7 +158,7 @@ export class Faults {
   #promote(): void {
     const member = this.#random.pick(this.#cluster.full);
     this.#note(`${member.name} is ordered to lead`);
-    if (!member.host.paused) member.node?.promote();
+    if (!member.host.paused) member.node?.promote({ standing: this.#random.below(2) === 0 });
   }
 
   #demote(): void {

@@ -253,8 +253,12 @@ export class HaNode {
   /** keepalived decided whether this node shall lead. */
   #ordered(lead: boolean): void {
     this.#keepalivedSpoke = true;
-    if (!lead) this.#node?.demote();
-    else if (!this.#leaving) this.#node?.promote();
+    if (lead) {
+      if (!this.#leaving) this.#node?.promote({ standing: true });
+      return;
+    }
+    this.#node?.demote();
+    this.#orders.countermand();
   }
 
   #masterOptions(epoch: number): Omit<MasterOptions, 'environment'> {
@@ -333,6 +337,7 @@ export class HaNode {
   /** Resolves when nobody is served any more. */
   async demote(): Promise<void> {
     this.#required.demote();
+    this.#orders.countermand();
     await this.#application?.cleared();
     await this.#host?.follows();
   }
@@ -348,6 +353,7 @@ export class HaNode {
       throw new Error('there is no split brain that this node knows of; one shows at the contact with the other node');
     this.#happened('warn', "the operator said: this node's own changes may be discarded");
     this.#required.discardMyData();
+    this.#orders.countermand();
   }
 
   /** Kept over restarts. */

@@ -26,6 +26,7 @@ const INSIST_MS = 300;
 export class LeadOrders {
   readonly #options: LeadOrdersOptions;
   #insistAtMs = 0;
+  #countermands = 0;
 
   constructor(options: LeadOrdersOptions) {
     this.#options = options;
@@ -39,10 +40,8 @@ export class LeadOrders {
     forgetObstacle();
     this.#insistAtMs = clock.monotonicMs() + INSIST_MS;
     node.promote({ force });
-    const isOver = () => {
-      const { wanted, role, phase } = node.status();
-      return !wanted && role !== 'Primary' && phase === 'following';
-    };
+    const given = this.#countermands;
+    const isOver = () => this.#countermands !== given;
     await this.until(waitMs, () => {
       if (isServing() || obstacle() !== undefined || isOver()) return true;
       this.#insist(node, force);
@@ -54,6 +53,11 @@ export class LeadOrders {
     if (isOver()) throw new Error('another order came in between');
     const { problem, phase } = node.status();
     throw new Error(`${problem || `it did not come to lead (${phase})`} (after ${waitMs} ms)`);
+  }
+
+  /** This node is not to lead any more: who waits for it need not. */
+  countermand(): void {
+    this.#countermands++;
   }
 
   /** Somebody else's older wish may have won although this order is newer. */

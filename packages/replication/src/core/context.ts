@@ -121,6 +121,8 @@ export interface Wanted {
   /** Until then the order may take the lead from another node. */
   orderUntilMs: number;
   force: boolean;
+  /** It holds until it is taken back, also when another node led meanwhile. */
+  standing: boolean;
   retryAtMs: number;
 }
 

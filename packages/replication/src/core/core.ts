@@ -49,6 +49,17 @@ const PING_MS = 500;
 /** More than that between what the two clocks say about the time that passed means that one of them is not to be trusted. */
 const CLOCK_TOLERANCE_MS = 50;
 
+/** How a node is ordered to lead. */
+export interface PromoteOptions {
+  /** An operator vouches that this node's data are the right ones. */
+  force: boolean;
+  /** Holds until `demote`: for who says only once that this node is the one, as keepalived. */
+  standing: boolean;
+}
+
+/** An order without anything special. */
+export const ORDER: PromoteOptions = { force: false, standing: false };
+
 /**
  * The replicated journal of one node: what happens goes in through the methods, what shall happen comes out as effects, which the
  * caller takes and performs in order after each call. Nothing here waits, and nothing reads a clock.
@@ -169,7 +180,7 @@ export class ReplicaCore {
         onRelease(core, peer);
         break;
       case 'takeOver':
-        if (core.promised === message.epoch && core.promisedTo === id) this.promote(time, { force: false });
+        if (core.promised === message.epoch && core.promisedTo === id) this.promote(time, ORDER);
         break;
     }
   }
@@ -288,17 +299,17 @@ export class ReplicaCore {
   }
 
   /**
-   * Somebody orders this node to lead. Safe at any time; it succeeds as soon as a quorum can be reached. `force`: an operator
-   * vouches that this node's data are the right ones.
+   * Somebody orders this node to lead. Safe at any time; it succeeds as soon as a quorum can be reached. Unless it is standing, it is
+   * over when a node leads that became leader after it was given.
    */
-  promote(time: Time, options: { force: boolean }): void {
+  promote(time: Time, options: PromoteOptions): void {
     const core = this.#at(time);
     if (core.isWitness) {
       core.report('warn', 'a witness cannot lead');
       return;
     }
     const orderUntilMs = core.nowMs + core.timings.orderMs;
-    core.wanted = { epoch: core.seenEpoch, orderUntilMs, force: options.force, retryAtMs: core.nowMs };
+    core.wanted = { ...options, epoch: core.seenEpoch, orderUntilMs, retryAtMs: core.nowMs };
     core.lastProblem = '';
     if (core.leadership !== undefined) return;
     if (core.candidacy === undefined || core.candidacy.phase === 'gathering') beginCandidacy(core, true, options.force);

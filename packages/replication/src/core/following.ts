@@ -20,7 +20,7 @@ export class ProtocolError extends Error {
   override readonly name = 'ProtocolError';
 }
 
-/** Checks that a leader's frame may be obeyed, promising its epoch if that is new. */
+/** Checks that a frame of a leader, or of one that becomes it, may be obeyed, promising its epoch if that is new. */
 function accepts(core: Context, peer: Peer, epoch: number): boolean {
   if (core.rules.isStale(epoch, core.promised) || (epoch === core.promised && core.promisedTo !== peer.id)) {
     refuse(core, peer, epoch, 'epoch');
@@ -35,6 +35,14 @@ function accepts(core: Context, peer: Peer, epoch: number): boolean {
   core.leader = peer.id;
   core.leaderSeenMs = core.nowMs;
   yieldTo(core, epoch);
+  return true;
+}
+
+/** The same for a node that leads: an order to this one that is older than its epoch is over. */
+function acceptsLeader(core: Context, peer: Peer, epoch: number): boolean {
+  if (!accepts(core, peer, epoch)) return false;
+  const { wanted } = core;
+  if (wanted !== undefined && !wanted.standing && epoch > wanted.epoch) core.wanted = undefined;
   return true;
 }
 
@@ -62,7 +70,7 @@ function describeTo(core: Context, peer: Peer, epoch: number, echoMs: number): v
 }
 
 export function onHeartbeat(core: Context, peer: Peer, message: MessageOf<'heartbeat'>): void {
-  if (!accepts(core, peer, message.epoch)) return;
+  if (!acceptsLeader(core, peer, message.epoch)) return;
   noteGrant(core, peer.id);
   core.retain = Math.max(core.retain, message.retain);
   learnCommit(core, message.commit);
@@ -120,7 +128,7 @@ export function onAppend(core: Context, peer: Peer, message: MessageOf<'append'>
     fetched(core);
     return;
   }
-  if (!accepts(core, peer, message.epoch)) return;
+  if (!acceptsLeader(core, peer, message.epoch)) return;
   if (!takeRecords(core, peer, message)) return;
   core.matched = Math.max(core.matched, message.prev.version + message.entries.length);
   learnCommit(core, message.commit);
@@ -219,7 +227,7 @@ export function onImageOffer(core: Context, peer: Peer, message: MessageOf<'imag
   const { candidacy } = core;
   const fromSource =
     candidacy?.phase === 'fetching' && candidacy.epoch === message.epoch && candidacy.source === peer.id;
-  if (!fromSource && !accepts(core, peer, message.epoch)) return;
+  if (!fromSource && !acceptsLeader(core, peer, message.epoch)) return;
   const { epoch, image, version, lengthBytes, crc, history } = message;
   const defect = historyDefect(history, version);
   if (defect !== undefined) throw new ProtocolError(`${peer.id} sent an impossible history: ${defect}`);

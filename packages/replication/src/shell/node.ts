@@ -1,7 +1,7 @@
 import type { Cancel, Environment } from '@alces/runtime';
 import type { ReplicationConfig } from '../config.ts';
 import type { Time } from '../core/context.ts';
-import { ReplicaCore } from '../core/core.ts';
+import { ORDER, type PromoteOptions, ReplicaCore } from '../core/core.ts';
 import type { Effect } from '../core/effects.ts';
 import type { Message } from '../core/messages.ts';
 import type { Rules } from '../core/rules.ts';
@@ -356,8 +356,8 @@ export class ReplicationNode {
     return this.#core.retainVersion;
   }
 
-  promote(options: { force: boolean } = { force: false }): void {
-    this.#do((time) => this.#core.promote(time, options));
+  promote(options: Partial<PromoteOptions> = {}): void {
+    this.#do((time) => this.#core.promote(time, { ...ORDER, ...options }));
   }
 
   demote(): void {
