@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CLTOMA_FUSE_MKDIR, MATOCL_FUSE_MKDIR, Status } from '@alces/proto';
@@ -49,9 +49,9 @@ const mkdir = (name: string) =>
 /** Something that changes nothing: the signal before it has been worked off. */
 const mkdirRefused = async () => expect(await mkdir('a')).toMatchObject({ layout: 'status', status: Status.EEXIST });
 
-function fill(): void {
+function fill(leftBytes = 0): void {
   const { bavail, bsize } = statfsSync(folder);
-  writeFileSync(join(folder, 'fill'), Buffer.alloc(bavail * bsize));
+  writeFileSync(join(folder, 'fill'), Buffer.alloc(bavail * bsize - leftBytes));
 }
 
 test('a save on a full disk goes to an emergency place, and the master lives', async () => {
@@ -97,3 +97,17 @@ test('so does one while changes wait for the disk, and these are acknowledged wh
   await answers;
   expect(master.log()).toContain('changes are acknowledged again');
 }, 60_000);
+
+test('a stop stores the metadata although there is no room for the charts', async () => {
+  expect(await mkdir('a')).toMatchObject({ layout: 'data' });
+  fill(64 * 1024);
+  const { status, said } = await master.act('stop');
+  expect(said).not.toContain('emergency');
+  expect(status).toBe(0);
+  expect(master.log()).toContain("can't save statistics: ENOSPC");
+  expect(existsSync(join(folder, 'metadata.mfs'))).toBe(true);
+  rmSync(join(folder, 'fill'));
+  await master.start();
+  client = await WireClient.mount(master.port);
+  await mkdirRefused();
+});

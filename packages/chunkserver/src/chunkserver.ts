@@ -307,7 +307,12 @@ class RunningChunkserver implements Chunkserver {
     const path = `${dataPath}/${STATS_FILE}`;
     const content = this.#charts.encode();
     this.#save(async () => {
-      await files.writeFile(`${path}.tmp`, content);
+      try {
+        await files.writeFile(`${path}.tmp`, content);
+      } catch (error) {
+        await files.unlink(`${path}.tmp`).catch(() => undefined);
+        throw error;
+      }
       await files.rename(`${path}.tmp`, path);
     });
   }

@@ -14,7 +14,7 @@ import {
   replicationConfig,
   type Timings,
 } from '@alces/replication';
-import { type Config, parseConfig } from '@alces/runtime';
+import { type Config, parseConfig, reasonOf } from '@alces/runtime';
 
 const DEFAULT_PORT = 9426;
 const IP_TIMEOUT_MS = 5000;
@@ -68,6 +68,24 @@ const KEYS: Record<string, string> = {
   timings: 'times (*_MS)',
 };
 
+const TIMING_KEYS: readonly [string, keyof Timings][] = [
+  ['HEARTBEAT_MS', 'heartbeatMs'],
+  ['LEASE_MS', 'leaseMs'],
+  ['LEADER_TIMEOUT_MS', 'leaderTimeoutMs'],
+  ['PEER_TIMEOUT_MS', 'peerTimeoutMs'],
+  ['RESIGN_AFTER_MS', 'resignAfterMs'],
+  ['PROMISE_TIMEOUT_MS', 'promiseTimeoutMs'],
+  ['HANDOVER_MS', 'handoverMs'],
+  ['WFC_TIMEOUT_MS', 'wfcTimeoutMs'],
+];
+
+/** All that may stand in mfsha.cfg. */
+const KNOWN_KEYS = new Set([
+  ...Object.values(KEYS),
+  ...['AFTER_SB_0PRI', 'AFTER_SB_1PRI', 'AFTER_SB_2PRI'],
+  ...TIMING_KEYS.map(([key]) => key),
+]);
+
 /** The keys that have other values in another configuration. */
 export function differingKeys(a: HaConfig, b: HaConfig): string[] {
   const [before, after]: Record<string, unknown>[] = [
@@ -95,13 +113,17 @@ export function readHaConfig(file: string, daemon?: Config): HaConfig {
   try {
     text = readFileSync(file);
   } catch (error) {
-    throw new HaConfigError(`can't read ${file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new HaConfigError(`can't read ${file}: ${reasonOf(error)}`);
   }
   return haConfig(parseConfig(text, resolve(file)), daemon);
 }
 
 /** The checked settings in a parsed mfsha.cfg. Throws a HaConfigError. */
 export function haConfig(config: Config, daemon?: Config): HaConfig {
+  // Other configuration files are taken as the stock daemons do. Here a slip of the pen may cost the data.
+  for (const { line, message } of config.warnings) throw new HaConfigError(`${message} (line ${line})`);
+  const unknown = config.keys.filter((key) => !KNOWN_KEYS.has(key));
+  if (unknown.length > 0) throw new HaConfigError(`${config.file}: there is no ${unknown.join(', ')} in mfsha.cfg`);
   const folder = dirname(resolve(config.file));
   const vip = config.string('VIP', '');
   return {
@@ -110,16 +132,16 @@ export function haConfig(config: Config, daemon?: Config): HaConfig {
     replication: replicationOf(config),
     secretFile: resolve(folder, config.string('SECRET_FILE', 'mfsha.secret')),
     detector: choice(config, 'DETECTOR', ['external', 'builtin']),
-    detectorTimeoutMs: config.number('DETECTOR_TIMEOUT_MS', 500, { min: 50, max: 600_000 }),
+    detectorTimeoutMs: whole(config, 'DETECTOR_TIMEOUT_MS', 500, 50, 600_000),
     vip: vip === '' ? undefined : vip,
     vipInterface: config.string('VIP_INTERFACE', '') || undefined,
-    manageVip: config.boolean('MANAGE_VIP', false),
-    hangTimeoutMs: config.number('HANG_TIMEOUT_MS', 400, { min: 50, max: 600_000 }),
+    manageVip: whole(config, 'MANAGE_VIP', 0, 0, 1) === 1,
+    hangTimeoutMs: whole(config, 'HANG_TIMEOUT_MS', 400, 50, 600_000),
     dataPath: resolve(folder, dataPathOf(config, folder, daemon)),
     masterConfig: resolve(folder, config.string('MASTER_CONFIG', 'mfsmaster.cfg')),
     checkRestart: config.string('CHECK_RESTART', ''),
     onIoError: choice(config, 'ON_IO_ERROR', ['pass_on', 'detach']),
-    standbyPort: config.number('STANDBY_PORT', DEFAULT_STANDBY_PORT, { min: 0, max: 65_535 }),
+    standbyPort: whole(config, 'STANDBY_PORT', DEFAULT_STANDBY_PORT, 0, 65_535),
   };
 }
 
@@ -132,7 +154,7 @@ export function readSecret(file: string): Buffer {
     if (secret.length >= LEAST_SECRET_BYTES) return secret;
   } catch (error) {
     if (error instanceof HaConfigError) throw error;
-    throw new HaConfigError(`can't read SECRET_FILE: ${error instanceof Error ? error.message : String(error)}`);
+    throw new HaConfigError(`can't read SECRET_FILE: ${reasonOf(error)}`);
   }
   throw new HaConfigError(`${file}: a secret has at least ${LEAST_SECRET_BYTES} bytes`);
 }
@@ -160,6 +182,14 @@ function choice<Word extends string>(config: Config, key: string, words: readonl
   return found;
 }
 
+function whole(config: Config, key: string, fallback: number, min: number, max: number): number {
+  const text = config.string(key, String(fallback));
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value >= min && value <= max))
+    throw new HaConfigError(`${config.file}: ${key} = ${text}: a number from ${min} to ${max}`);
+  return value;
+}
+
 const addressesUp = () =>
   Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address) ?? []);
 
@@ -181,20 +211,9 @@ function selfIn(nodes: readonly NodeConfig[], config: Config): string {
   throw new HaConfigError(`${config.file}: ${how} an address of this host: NODE must name it`);
 }
 
-const TIMING_KEYS: readonly [string, keyof Timings][] = [
-  ['HEARTBEAT_MS', 'heartbeatMs'],
-  ['LEASE_MS', 'leaseMs'],
-  ['LEADER_TIMEOUT_MS', 'leaderTimeoutMs'],
-  ['PEER_TIMEOUT_MS', 'peerTimeoutMs'],
-  ['RESIGN_AFTER_MS', 'resignAfterMs'],
-  ['PROMISE_TIMEOUT_MS', 'promiseTimeoutMs'],
-  ['HANDOVER_MS', 'handoverMs'],
-  ['WFC_TIMEOUT_MS', 'wfcTimeoutMs'],
-];
-
 function timingsOf(config: Config): Timings {
   const timings = { ...DEFAULT_TIMINGS };
-  for (const [key, name] of TIMING_KEYS) timings[name] = config.number(key, timings[name], { max: 86_400_000 });
+  for (const [key, name] of TIMING_KEYS) timings[name] = whole(config, key, timings[name], 0, 86_400_000);
   return timings;
 }
 
@@ -230,7 +249,7 @@ function replicationOf(config: Config): ReplicationConfig {
     });
   } catch (error) {
     if (error instanceof HaConfigError) throw error;
-    throw new HaConfigError(`${config.file}: ${error instanceof Error ? error.message : String(error)}`);
+    throw new HaConfigError(`${config.file}: ${reasonOf(error)}`);
   }
 }
 

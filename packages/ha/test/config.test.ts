@@ -33,6 +33,11 @@ describe('mfsha.cfg', () => {
       ['DETECTOR = crystal ball', 'DETECTOR'],
       ['AFTER_SB_0PRI = discard-node-gamma', 'AFTER_SB_0PRI'],
       ['HEARTBEAT_MS = 200\nLEASE_MS = 300', 'lease'],
+      ['QUROUM = 1', 'there is no QUROUM'],
+      ['QUORUM 1', 'bad definition'],
+      ['MANAGE_VIP = yes', 'MANAGE_VIP = yes: a number from 0 to 1'],
+      ['DETECTOR_TIMEOUT_MS = 5', 'DETECTOR_TIMEOUT_MS = 5: a number from 50 to 600000'],
+      ['STANDBY_PORT = 94270', 'a number from 0 to 65535'],
     ];
     for (const [line, message] of wrong) expect(() => read(`${PAIR}${line}\n`), line).toThrow(message);
     expect(() => read('NODES = a=10.255.255.1\n')).toThrow('NODE must name it');

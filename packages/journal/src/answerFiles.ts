@@ -1,8 +1,8 @@
 import { crc32 } from '@alces/proto';
-import type { Disk, DiskFile } from '@alces/runtime';
+import { type Disk, type DiskFile, reasonOf } from '@alces/runtime';
 import { inFolder } from './files.ts';
 import { decodeNote, type RequestLedger } from './ledger.ts';
-import { type Reporter, reasonOf } from './report.ts';
+import type { Reporter } from './report.ts';
 
 /** Answers to numbered requests, beside the change log of a master without followers (docs/decisions/0152). */
 const CURRENT_NAME = 'answers.0.mfs';

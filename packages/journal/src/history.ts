@@ -1,6 +1,6 @@
-import type { Disk } from '@alces/runtime';
+import { type Disk, reasonOf } from '@alces/runtime';
 import { type LineSums, readLineSums } from './lineSums.ts';
-import { type Reporter, reasonOf } from './report.ts';
+import type { Reporter } from './report.ts';
 import { type ChangelogEnds, inspectChangelog, type Run, type ScannedChangelog, scanChangelog } from './scan.ts';
 
 /** The change logs that matter for an image, read through. */

@@ -8,8 +8,7 @@ import {
   type Resumable,
   type SavedImage,
 } from '@alces/metadata';
-import type { Disk, DiskFile } from '@alces/runtime';
-import { isMissing, reasonOf } from './report.ts';
+import { type Disk, type DiskFile, isMissing, reasonOf } from '@alces/runtime';
 
 const BLOCK_BYTES = 1024 * 1024;
 const HEAD_BYTES = 24;

@@ -1,7 +1,6 @@
 import { crc32 } from '@alces/proto';
-import type { Disk, DiskFile } from '@alces/runtime';
+import { type Disk, type DiskFile, isMissing } from '@alces/runtime';
 import { IMAGE_SUMS_NAME, inFolder } from './files.ts';
-import { isMissing } from './report.ts';
 
 const BLOCKS = 1024;
 const SMALLEST_BLOCK_BYTES = 64;

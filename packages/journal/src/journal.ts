@@ -1,12 +1,12 @@
 import { type Change, LineWriter, writeChange } from '@alces/metadata';
-import type { Clock, Disk } from '@alces/runtime';
+import { type Clock, type Disk, reasonOf } from '@alces/runtime';
 import type { AnswerFiles, VersionedNote } from './answerFiles.ts';
 import { CommitQueue } from './commitQueue.ts';
 import { compressChangelog } from './compressed.ts';
 import { type ChangelogFamily, changelogName, inFolder } from './files.ts';
 import { LineSumsWriter, sumOfLine, sumsName } from './lineSums.ts';
 import type { MasterJournal } from './masterJournal.ts';
-import { type Reporter, reasonOf } from './report.ts';
+import type { Reporter } from './report.ts';
 import { rotateFiles } from './rotation.ts';
 import { inspectChangelog } from './scan.ts';
 import { Segment } from './segment.ts';

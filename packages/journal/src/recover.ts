@@ -6,12 +6,12 @@ import {
   type State,
   type StateOptions,
 } from '@alces/metadata';
-import type { Disk } from '@alces/runtime';
+import { type Disk, reasonOf } from '@alces/runtime';
 import { damagedEnd, type History } from './history.ts';
 import { parseImageFile } from './imageFile.ts';
 import { findDamage } from './imageSums.ts';
 import { checkCoverage, ReplayError, type ReplayOptions, replay } from './replay.ts';
-import { type Reporter, reasonOf } from './report.ts';
+import type { Reporter } from './report.ts';
 
 export interface LoadFromDiskOptions {
   disk: Disk;

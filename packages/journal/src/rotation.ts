@@ -1,7 +1,6 @@
-import type { Disk } from '@alces/runtime';
+import { type Disk, isMissing } from '@alces/runtime';
 import { type ChangelogFamily, COMPRESSED_SUFFIX, changelogName, inFolder } from './files.ts';
 import { sumsName } from './lineSums.ts';
-import { isMissing } from './report.ts';
 
 /**
  * Makes room for a new file 0: renames every change log to the next number, the oldest first; that with number `backLogs` is

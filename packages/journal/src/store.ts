@@ -1,9 +1,9 @@
 import { type CarriedSection, imageChunks, type State } from '@alces/metadata';
-import type { Clock, Disk } from '@alces/runtime';
+import { type Clock, type Disk, isMissing, reasonOf } from '@alces/runtime';
 import { BACKUP_NAME, CHECKSUM_NAME, EMERGENCY_NAME, IMAGE_NAME, inFolder, TEMPORARY_NAME } from './files.ts';
 import { writeImageFile } from './imageFile.ts';
 import { noteImageSums } from './imageSums.ts';
-import { isMissing, type Reporter, reasonOf } from './report.ts';
+import type { Reporter } from './report.ts';
 
 const RETRY_MS = 10_000;
 

@@ -1,4 +1,4 @@
-import type { Disk, Logger } from '@alces/runtime';
+import { type Disk, isMissing, type Logger } from '@alces/runtime';
 
 const MIB = 1024 * 1024;
 /** Space must be this much above the limit before it counts as enough again, so that the log is not filled with both messages. */
@@ -35,7 +35,11 @@ export class DataSpace {
     try {
       this.#freeBytes = await this.#disk.freeBytes(this.#folder);
     } catch (error) {
-      this.#log.warn(`can't see how much space is free in ${this.#folder}: ${error}`);
+      if (isMissing(error))
+        this.#log.error(
+          `${this.#folder} is gone: changes are written to deleted files! Make it again and end this process (kill ${process.pid}): it stores its metadata there as it stops`,
+        );
+      else this.#log.warn(`can't see how much space is free in ${this.#folder}: ${error}`);
       return;
     }
     const least = this.#leastBytes();

@@ -6,6 +6,7 @@ import {
   type MetricsServer,
   type RunningDaemon,
   realEnvironment,
+  reasonOf,
   runDaemon,
   serveMetrics,
 } from '@alces/runtime';
@@ -27,7 +28,7 @@ export async function openMetrics(
     say(`metrics: listen on ${host}:${port}`);
     return server;
   } catch (error) {
-    log.error(`can't serve metrics on ${host}:${port}: ${error instanceof Error ? error.message : String(error)}`);
+    log.error(`can't serve metrics on ${host}:${port}: ${reasonOf(error)}`);
     return undefined;
   }
 }

@@ -13,7 +13,7 @@ import {
   storeAtStop,
 } from '@alces/journal';
 import { type State, silentObserver } from '@alces/metadata';
-import type { Config, Environment, Logger, Metric } from '@alces/runtime';
+import { type Config, type Environment, type Logger, type Metric, reasonOf } from '@alces/runtime';
 import { BackgroundWork } from './background.ts';
 import {
   type ChunkCluster,
@@ -302,7 +302,7 @@ export class Master implements RunningMaster {
         this.#remindOfStall();
       },
       hour: (hours) => this.#hour(hours),
-      saveStatistics: () => this.#inBackground('statistics', this.#saveStatistics()),
+      saveStatistics: () => void this.#saveStatistics(),
       flush: () => this.#clients.flush(),
     });
     void this.#dataSpace.look();
@@ -375,7 +375,8 @@ export class Master implements RunningMaster {
     await this.#saveStatistics();
     await this.#saver.settled();
     if (this.#core.config.changelogSaveMode > 0) await this.#journal.rotate();
-    await this.#journal.close();
+    // All changes are in the image, whatever becomes of the change log.
+    await this.#journal.close().catch((error: unknown) => this.#reporter.error(`change log: ${reasonOf(error)}`));
     await storeAtStop(this.#started.state, {
       clock,
       disk,
@@ -391,8 +392,7 @@ export class Master implements RunningMaster {
     const hasServed = this.#background !== undefined;
     this.#ending = true;
     await this.#end();
-    if (hasServed)
-      await this.#saveStatistics().catch((error: unknown) => this.#options.log.warn(`statistics: ${error}`));
+    if (hasServed) await this.#saveStatistics();
     await this.#journal.close();
   }
 
@@ -475,14 +475,14 @@ export class Master implements RunningMaster {
     void this.#saver.atFullHour(hours % this.#core.config.saveFrequencyHours === 0);
   }
 
+  /** Never rejects: nothing depends on them. */
   async #saveStatistics(): Promise<void> {
-    await this.#options.environment.disk.replaceFile(this.#statisticsPath, this.#statistics.charts.toFile());
-  }
-
-  #inBackground(what: string, work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      this.#options.log.error(`can't save ${what}: ${error instanceof Error ? error.message : String(error)}`);
-    });
+    const { disk } = this.#options.environment;
+    try {
+      await disk.replaceFile(this.#statisticsPath, this.#statistics.charts.toFile());
+    } catch (error) {
+      this.#options.log.error(`can't save statistics: ${reasonOf(error)}`);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Reporter, type StoredImage, storeImage } from '@alces/journal';
 import { type CarriedSection, type State, takeSnapshot } from '@alces/metadata';
-import type { Cancel, Clock, Disk, Logger } from '@alces/runtime';
+import { type Cancel, type Clock, type Disk, type Logger, reasonOf } from '@alces/runtime';
 import type { LastStore } from './clients/monitor/sources.ts';
 
 const STALL_POLL_MS = 200;
@@ -104,7 +104,7 @@ export class MetadataSaver implements ImageSaver {
       log.info(`metadata saved (version: ${stored.metaversion}) in ${stored.path}`);
       return stored;
     } catch (error) {
-      log.error(`can't save metadata: ${error instanceof Error ? error.message : String(error)}`);
+      log.error(`can't save metadata: ${reasonOf(error)}`);
       throw error;
     } finally {
       snapshot?.release();

@@ -24,7 +24,8 @@ async function prepare(options: MasterOptions) {
   const config = masterConfig(options.config, portOfService, warn);
   const settings = chunkSettings(options.config, warn);
   const exports = await loadExports(environment.disk, config, messages);
-  if (!exports) throw new MasterStartError('init: exports manager failed !!!');
+  if (!exports)
+    throw new MasterStartError(`init: exports manager failed !!! (nothing is exported by ${config.exportsFile})`);
   return { voice, messages, reporter, config, settings, exports };
 }
 

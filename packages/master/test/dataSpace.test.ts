@@ -25,6 +25,12 @@ describe('free space of a data folder of 8 MiB', () => {
     rmSync(folder, { recursive: true });
   });
 
+  test('is said to be gone when somebody removed the folder', async () => {
+    const log = createLogger({ name: 'test', target: { file: logFile } });
+    await new DataSpace(realDisk, join(small, 'removed'), log, () => 4).look();
+    await expect.poll(() => readFileSync(logFile, 'utf8')).toContain('removed is gone: changes are written to deleted');
+  });
+
   test('is told once when it becomes low, and once when there is enough again', async () => {
     const log = createLogger({ name: 'test', target: { file: logFile } });
     const space = new DataSpace(realDisk, small, log, () => 4);

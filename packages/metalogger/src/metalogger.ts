@@ -1,5 +1,5 @@
 import { inFolder, ReplayError, type Reporter } from '@alces/journal';
-import type { Environment } from '@alces/runtime';
+import { type Environment, reasonOf } from '@alces/runtime';
 import { Archive } from './archive/archive.ts';
 import { findImages } from './archive/images.ts';
 import { CHANGELOG_TEMPORARY, IMAGE_TEMPORARY } from './archive/names.ts';
@@ -209,7 +209,7 @@ export class Metalogger {
       report.info('connected to Master');
       return link;
     } catch (error) {
-      return error instanceof Error ? error.message : String(error);
+      return reasonOf(error);
     }
   }
 

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { reasonOf } from './errors.ts';
 
 export const ACTIONS = [
   'start',
@@ -74,7 +75,7 @@ export function parseCommandLine(argv: readonly string[], isMaster: boolean): Pa
   try {
     ({ values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true }));
   } catch (error) {
-    return { kind: 'usage', complaint: error instanceof Error ? error.message : String(error) };
+    return { kind: 'usage', complaint: reasonOf(error) };
   }
   if (values.version) return { kind: 'version' };
   const word = (positionals[0] ?? 'start').toLowerCase();

@@ -77,6 +77,11 @@ export class Config {
     this.#tellDefaults = tellDefaults;
   }
 
+  /** The keys that the file defines. */
+  get keys(): readonly string[] {
+    return [...this.#values.keys()];
+  }
+
   /** Whether the file defines the key. */
   has(key: string): boolean {
     return this.#values.has(key);

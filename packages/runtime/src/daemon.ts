@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { detachFromStarter, isBackgroundProcess, relayBackgroundStart } from './background.ts';
 import { type DaemonOptions, parseCommandLine, usageText } from './commandLine.ts';
 import { type Config, parseConfig } from './config.ts';
+import { isMissing, reasonOf } from './errors.ts';
 import { LockFile } from './lockFile.ts';
 import { createLogger, type Logger, reopenLog } from './log.ts';
 import { lockMemory, raiseOpenFilesLimit } from './native.ts';
@@ -51,8 +52,6 @@ export interface DaemonDefinition {
   restore?(context: DaemonContext): Promise<number>;
 }
 
-const errorText = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
 function readConfig(name: string, options: DaemonOptions, report: (message: string) => void): Config | undefined {
   const places = options.configFile !== undefined ? [options.configFile] : [`/etc/mfs/${name}.cfg`, `/etc/${name}.cfg`];
   for (const [index, path] of places.entries()) {
@@ -60,8 +59,8 @@ function readConfig(name: string, options: DaemonOptions, report: (message: stri
     try {
       content = readFileSync(path);
     } catch (error) {
-      const missing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-      if (!missing) report(`can't load main config file (${path}): ${errorText(error)}`);
+      const missing = isMissing(error);
+      if (!missing) report(`can't load main config file (${path}): ${reasonOf(error)}`);
       else if (options.configFile !== undefined) report(`main config file (${path}) not found`);
       if (options.configFile !== undefined) return undefined;
       continue;
@@ -141,7 +140,7 @@ function makeSaveOutcome(name: string, log: Logger): void {
   try {
     writeFileSync(saveOutcomePath(name), ' '.repeat(SAVE_OUTCOME_BYTES));
   } catch (error) {
-    log.warn(`can't write ${saveOutcomePath(name)}: ${errorText(error)} - 'save' will not hear how it went`);
+    log.warn(`can't write ${saveOutcomePath(name)}: ${reasonOf(error)} - 'save' will not hear how it went`);
   }
 }
 
@@ -158,7 +157,7 @@ function writeSaveOutcome(name: string, log: Logger, done: boolean, line: string
       closeSync(file);
     }
   } catch (error) {
-    log.error(`can't write ${saveOutcomePath(name)}: ${errorText(error)}`);
+    log.error(`can't write ${saveOutcomePath(name)}: ${reasonOf(error)}`);
   }
 }
 
@@ -268,7 +267,7 @@ function protectProcess(config: Config): string[] {
     writeFileSync('/proc/self/oom_score_adj', '-1000\n');
     told.push('out of memory killer disabled');
   } catch (error) {
-    told.push(`can't disable out of memory killer: ${errorText(error)}`);
+    told.push(`can't disable out of memory killer: ${reasonOf(error)}`);
   }
   return told;
 }
@@ -298,7 +297,7 @@ function serve(
           resolve(status);
         },
         (error: unknown) => {
-          log.error(`stop: ${errorText(error)}`);
+          log.error(`stop: ${reasonOf(error)}`);
           resolve(1);
         },
       );
@@ -314,7 +313,7 @@ function serve(
       // A file that was renamed by log rotation is left.
       reopenLog(log);
       log.info('reloading config files');
-      Promise.resolve(running.reload()).catch((error: unknown) => log.error(`reload: ${errorText(error)}`));
+      Promise.resolve(running.reload()).catch((error: unknown) => log.error(`reload: ${reasonOf(error)}`));
     });
     process.on('SIGUSR1', () => {
       for (const line of running.info()) log.info(line);
@@ -323,13 +322,13 @@ function serve(
       if (running.save === undefined) return;
       running.save().then(
         (line) => writeSaveOutcome(name, log, true, line),
-        (error: unknown) => writeSaveOutcome(name, log, false, errorText(error)),
+        (error: unknown) => writeSaveOutcome(name, log, false, reasonOf(error)),
       );
     });
     for (const ignored of ['SIGPIPE', 'SIGTSTP', 'SIGTTIN', 'SIGTTOU', 'SIGQUIT'] as const)
       process.on(ignored, () => {});
     void failed.then((error) => {
-      log.fatal(errorText(error));
+      log.fatal(reasonOf(error));
       finish(1);
     });
   });
@@ -375,9 +374,9 @@ async function startAndServe(
   try {
     running = await definition.start(context);
   } catch (error) {
-    announcer.say(errorText(error));
+    announcer.say(reasonOf(error));
     announcer.say('error occurred during initialization - exiting');
-    log.error(`start failed: ${errorText(error)}`);
+    log.error(`start failed: ${reasonOf(error)}`);
     return 1;
   }
   lock.writePid();
@@ -414,7 +413,7 @@ export async function runDaemon(definition: DaemonDefinition, argv: readonly str
   try {
     changeUser(config);
   } catch (error) {
-    announcer.say(errorText(error));
+    announcer.say(reasonOf(error));
     return 1;
   }
   const dataPath = config.string('DATA_PATH', '/var/lib/mfs');
@@ -422,7 +421,7 @@ export async function runDaemon(definition: DaemonDefinition, argv: readonly str
   try {
     process.chdir(dataPath);
   } catch (error) {
-    announcer.say(`can't set working directory to ${dataPath}: ${errorText(error)}`);
+    announcer.say(`can't set working directory to ${dataPath}: ${reasonOf(error)}`);
     return 1;
   }
   process.umask(config.number('FILE_UMASK', 0o27) & 0o77);

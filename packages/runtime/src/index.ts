@@ -10,6 +10,7 @@ export {
 } from './config.ts';
 export { type DaemonContext, type DaemonDefinition, type RunningDaemon, runDaemon } from './daemon.ts';
 export { realEnvironment } from './environment.ts';
+export { isMissing, reasonOf } from './errors.ts';
 export type * from './interfaces.ts';
 export { LockFile } from './lockFile.ts';
 export { createLogger, type Logger, type LoggerOptions } from './log.ts';

@@ -58,14 +58,20 @@ export const realDisk: Disk = {
   readFile: (path) => readFile(path),
   async replaceFile(path, data) {
     const temporary = `${path}.tmp`;
-    const handle = await open(temporary, 'w');
     try {
-      await handle.writeFile(data);
-      await handle.sync();
-    } finally {
-      await handle.close();
+      const handle = await open(temporary, 'w');
+      try {
+        await handle.writeFile(data);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await rename(temporary, path);
+    } catch (error) {
+      // What a full disk took of it would be missing for something that matters more.
+      await rm(temporary, { force: true }).catch(() => undefined);
+      throw error;
     }
-    await rename(temporary, path);
     await syncFolder(dirname(path));
   },
   rename: (from, to) => rename(from, to),

@@ -231,9 +231,15 @@ export class SimDisk implements Disk {
 export async function replaceThrough(disk: Omit<Disk, 'replaceFile'>, path: string, data: Buffer): Promise<void> {
   const temporary = `${path}.tmp`;
   const file = await disk.open(temporary, 'create');
-  await file.write(0, [data]);
-  await file.datasync();
-  await file.close();
+  try {
+    await file.write(0, [data]);
+    await file.datasync();
+  } catch (error) {
+    await disk.remove(temporary).catch(() => undefined);
+    throw error;
+  } finally {
+    await file.close();
+  }
   await disk.rename(temporary, path);
   await disk.syncFolder(dirname(path));
 }

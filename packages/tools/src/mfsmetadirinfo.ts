@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseImageFile } from '@alces/journal';
 import { loadImage, type State } from '@alces/metadata';
-import { realClock, realDisk } from '@alces/runtime';
+import { realClock, realDisk, reasonOf } from '@alces/runtime';
 import { getopt } from './offline/getopt.ts';
 import { processIo, type ToolIo } from './offline/io.ts';
 import { findPath, markSubtree, sumMarked } from './offline/subtree.ts';
@@ -46,7 +46,7 @@ async function load(file: string, io: ToolIo): Promise<State | undefined> {
     );
     return state;
   } catch (error) {
-    io.error(`error opening metadata file '${file}': ${error instanceof Error ? error.message : String(error)}\n`);
+    io.error(`error opening metadata file '${file}': ${reasonOf(error)}\n`);
     return undefined;
   }
 }
@@ -76,7 +76,7 @@ export async function main(argv: readonly string[], io: ToolIo = processIo()): P
     await writeFile(target, text);
     return 0;
   } catch (error) {
-    io.error(`error opening output file '${target}': ${error instanceof Error ? error.message : String(error)}\n`);
+    io.error(`error opening output file '${target}': ${reasonOf(error)}\n`);
     return 1;
   }
 }

@@ -21,7 +21,7 @@ import {
   writeImageFile,
 } from '@alces/journal';
 import { dumpImage, ImageError, imageChunks } from '@alces/metadata';
-import { realClock, realDisk } from '@alces/runtime';
+import { realClock, realDisk, reasonOf } from '@alces/runtime';
 import { getopt } from './offline/getopt.ts';
 import { LineOutput, processIo, type ToolIo } from './offline/io.ts';
 import { ProgressLine } from './offline/progress.ts';
@@ -190,9 +190,7 @@ async function store({ loaded }: Recovered, { image, keepsOld }: Task, target: s
     await realDisk.syncFolder(dirname(target));
   } catch (error) {
     await realDisk.remove(temporary).catch(() => undefined);
-    throw new Failure(
-      `can't store metadata into file: ${target} (${error instanceof Error ? error.message : String(error)})`,
-    );
+    throw new Failure(`can't store metadata into file: ${target} (${reasonOf(error)})`);
   }
 }
 

@@ -12,7 +12,7 @@ import {
   NUMBERED_REQUESTS,
   Status,
 } from '@alces/proto';
-import type { Cancel, Clock } from '@alces/runtime';
+import { type Cancel, type Clock, reasonOf } from '@alces/runtime';
 import type { Answer, MasterSession, WithoutId } from '../contracts.ts';
 import { ioError, MfsError, statusError } from '../errors.ts';
 import { remainingPatience } from '../retry.ts';
@@ -311,7 +311,7 @@ export class Session implements MasterSession {
     try {
       return reply.decode(payload, { layout: layout ?? 'data' });
     } catch (error) {
-      reject(ioError(error instanceof Error ? error.message : String(error)));
+      reject(ioError(reasonOf(error)));
       throw error;
     }
   }

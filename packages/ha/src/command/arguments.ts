@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { reasonOf } from '@alces/runtime';
 
 export const USAGE = `usage: mfsha [-c FILE | -s SOCKET] COMMAND
 
@@ -58,7 +59,7 @@ export function parseCommandLine(argv: readonly string[]) {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   } catch (error) {
     // Node's message goes on about arguments that begin with '-'.
-    const message = error instanceof Error ? error.message : String(error);
+    const message = reasonOf(error);
     throw new UsageError(message.replace(/\. To specify a positional argument.*/s, ''));
   }
 }

@@ -1,3 +1,4 @@
+import { reasonOf } from '@alces/runtime';
 import { fitness } from '../vip/fitness.ts';
 import { NodeNotRunning, request, statusOf } from './asking.ts';
 import { type Invocation, noOperands } from './invocation.ts';
@@ -15,7 +16,7 @@ export async function check(invocation: Invocation): Promise<number> {
     if (!fit || options.verbose) process.stdout.write(`${fit ? 'fit' : 'unfit'}: ${reason}\n`);
     return fit ? 0 : 1;
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = reasonOf(error);
     process.stdout.write(`unfit: ${reason}\n`);
     return error instanceof NodeNotRunning ? 3 : 1;
   }

@@ -1,3 +1,4 @@
+import { reasonOf } from '@alces/runtime';
 import { type CommandOptions, FileMistake, type OPTIONS, parseCommandLine, USAGE, UsageError } from './arguments.ts';
 import { NodeNotRunning } from './asking.ts';
 import type { Invocation } from './invocation.ts';
@@ -53,7 +54,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     refuseForeignOptions(name ?? '', command, values);
     return await (await command.load())({ options: values, operands });
   } catch (error) {
-    process.stderr.write(`mfsha: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`mfsha: ${reasonOf(error)}\n`);
     if (error instanceof NodeNotRunning) return 3;
     if (!(error instanceof UsageError)) return 1;
     if (!(error instanceof FileMistake)) process.stderr.write("'mfsha -h' shows how it is used\n");

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
+import { reasonOf } from '@alces/runtime';
 import { parseVirtualAddress, type VirtualAddress } from '../vip/address.ts';
 import { interfaceFor } from '../vip/ipCommand.ts';
 import { type CommandOptions, numberOption, UsageError } from './arguments.ts';
@@ -17,7 +18,7 @@ function virtualAddress({ options }: Invocation, config: LocalConfig): VirtualAd
   try {
     return parseVirtualAddress(text);
   } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : String(error));
+    throw new UsageError(reasonOf(error));
   }
 }
 
@@ -33,7 +34,10 @@ function interfaceName({ options }: Invocation, config: LocalConfig, vip: Virtua
 
 function mailOf(options: CommandOptions): KeepalivedSettings['mail'] {
   const to = options['mail-to'];
-  if (to === undefined) return undefined;
+  if (to === undefined) {
+    if (options['mail-from'] ?? options.smtp) throw new UsageError('--mail-to: whom are the mails for?');
+    return undefined;
+  }
   const from = options['mail-from'] ?? 'keepalived@localhost';
   return { to, from, server: options.smtp ?? '127.0.0.1' };
 }
@@ -43,7 +47,7 @@ function ownerOf(folder: string): string {
   try {
     return execFileSync('id', ['-nu', String(statSync(folder).uid)], { encoding: 'utf8' }).trim();
   } catch (error) {
-    throw new UsageError(`whose folder is ${folder}? ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`whose folder is ${folder}? ${reasonOf(error)}`);
   }
 }
 

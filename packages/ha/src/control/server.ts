@@ -1,5 +1,6 @@
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { reasonOf } from '@alces/runtime';
 import type { ControlAnswer, ControlRequest } from './types.ts';
 
 const MOST_REQUEST_BYTES = 65_536;
@@ -55,7 +56,7 @@ async function reply(
   try {
     return { ok: true, ...(await answer(parseRequest(line))) };
   } catch (error) {
-    return { ok: false, error: error instanceof Error ? error.message : String(error) };
+    return { ok: false, error: reasonOf(error) };
   }
 }
 

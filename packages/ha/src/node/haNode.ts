@@ -1,7 +1,7 @@
 import type { Reporter } from '@alces/journal';
 import { createStandbyChunkservers, type MasterOptions, type StandbyChunkservers } from '@alces/master';
 import { EpochFile, isPair, ReplicationNode, SegmentLog } from '@alces/replication';
-import type { Cancel, Config, Environment, Logger, Metric } from '@alces/runtime';
+import { type Cancel, type Config, type Environment, type Logger, type Metric, reasonOf } from '@alces/runtime';
 import type { HaConfig } from '../config.ts';
 import type { HistoryEvent, NodeReport } from '../control/types.ts';
 import type { FitnessFacts, HostSide, HostSideOptions } from '../vip/index.ts';
@@ -287,7 +287,7 @@ export class HaNode {
   }
 
   #cannotServe(error: unknown): void {
-    const reason = `the master can't serve: ${error instanceof Error ? error.message : String(error)}`;
+    const reason = `the master can't serve: ${reasonOf(error)}`;
     this.#unservable = { reason, untilMs: this.#options.environment.clock.monotonicMs() + UNSERVABLE_MS };
     this.#happened('error', reason);
     this.#required.demote();

@@ -1,7 +1,7 @@
 import type { Reporter, StoredImage } from '@alces/journal';
 import type { ImageSaver } from '@alces/master';
 import type { ReplicationNode } from '@alces/replication';
-import type { Clock } from '@alces/runtime';
+import { type Clock, reasonOf } from '@alces/runtime';
 import { type Held, type StateStore, versionOf } from './stateStore.ts';
 import type { StockLogs } from './stockLogs.ts';
 
@@ -143,7 +143,7 @@ export class ImageKeeper implements ImageSaver {
       report.info(`metadata saved, changes up to ${this.#version}, in ${stored.path}`);
       return stored;
     } catch (error) {
-      report.error(`can't save metadata: ${error instanceof Error ? error.message : String(error)}`);
+      report.error(`can't save metadata: ${reasonOf(error)}`);
       throw error;
     }
   }

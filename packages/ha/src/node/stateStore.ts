@@ -17,7 +17,7 @@ import {
 import type { LoadedMetadata } from '@alces/master';
 import { imageChunks, type State, takeSnapshot } from '@alces/metadata';
 import type { EpochRecord, ImageSource } from '@alces/replication';
-import type { Disk, Environment } from '@alces/runtime';
+import { type Disk, type Environment, reasonOf } from '@alces/runtime';
 import { packImage, unpackImage } from './imageTransfer.ts';
 import { BEFORE_JOURNAL, decodeLedgerFile, encodeLedgerFile, originOf } from './ledgerFile.ts';
 import { setAsideInStockFiles } from './setAside.ts';
@@ -126,7 +126,7 @@ export class StateStore {
         }
         return { ...(await this.#load(path, environment.clock.unixSeconds())), ledger };
       } catch (error) {
-        report.error(`${path}: ${error instanceof Error ? error.message : String(error)} - left out`);
+        report.error(`${path}: ${reasonOf(error)} - left out`);
       }
     }
     return undefined;

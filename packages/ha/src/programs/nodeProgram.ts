@@ -6,6 +6,7 @@ import {
   parseConfig,
   type RunningDaemon,
   realEnvironment,
+  reasonOf,
   runDaemon,
 } from '@alces/runtime';
 import { type HaConfig, haConfigFile, readHaConfig } from '../config.ts';
@@ -28,7 +29,7 @@ export async function runNodeProgram(
     if ('status' in acted) return acted.status;
     daemon = acted.daemon;
   } catch (error) {
-    process.stderr.write(`${program}: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${program}: ${reasonOf(error)}\n`);
     return 1;
   }
   const definition: DaemonDefinition = {

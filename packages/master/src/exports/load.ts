@@ -1,4 +1,4 @@
-import type { Disk } from '@alces/runtime';
+import { type Disk, isMissing } from '@alces/runtime';
 import type { Accounts } from './accounts.ts';
 import { exportsChecksum } from './checksum.ts';
 import { parseExports } from './parse.ts';
@@ -15,8 +15,6 @@ export type LoadedText =
   | { result: 'read'; content: Buffer; file: string }
   | { result: 'missing'; file: string }
   | { result: 'unreadable'; file: string };
-
-const isMissing = (error: unknown) => error instanceof Error && 'code' in error && error.code === 'ENOENT';
 
 /**
  * Reads a configuration file beside mfsmaster.cfg. When its place was not configured and it is not in /etc/mfs, the old place /etc

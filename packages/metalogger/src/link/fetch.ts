@@ -1,5 +1,5 @@
 import { crc32 } from '@alces/proto';
-import type { Disk, DiskFile } from '@alces/runtime';
+import { type Disk, type DiskFile, reasonOf } from '@alces/runtime';
 import { BadPiece, FetchFailed } from './errors.ts';
 import { PIECE_BYTES, type RemoteFile } from './remoteFiles.ts';
 
@@ -18,10 +18,6 @@ export interface FetchOptions {
   path: string;
   /** Where to go on; undefined: at the beginning. Kept up to date when the master tells the file's checksum. */
   partial?: Partial;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function isDiskError(error: unknown): boolean {

@@ -1,7 +1,7 @@
 import { constants, setPriority } from 'node:os';
 import { loadFromDisk, type Reporter } from '@alces/journal';
 import { stateDigest } from '@alces/metadata';
-import { realEnvironment } from '@alces/runtime';
+import { realEnvironment, reasonOf } from '@alces/runtime';
 
 /** Only what went wrong matters to the metalogger. */
 const report: Reporter = {
@@ -26,6 +26,6 @@ async function check(path: string, time: number): Promise<void> {
 
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 check(process.argv[2] ?? '', Number(process.argv[3])).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${reasonOf(error)}\n`);
   process.exitCode = 1;
 });

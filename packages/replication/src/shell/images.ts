@@ -1,6 +1,6 @@
 /** Transfer of images: the side that has one serves pieces of it, the side that needs one fetches them in order. */
 import { crc32 } from '@alces/proto';
-import type { Cancel, Clock, Disk, DiskFile, Random } from '@alces/runtime';
+import { type Cancel, type Clock, type Disk, type DiskFile, type Random, reasonOf } from '@alces/runtime';
 import type { ImageOffer } from '../core/effects.ts';
 import type { ImageMessage, MessageOf } from '../core/messages.ts';
 import type { NodeId } from '../history.ts';
@@ -159,7 +159,7 @@ export class ImageFetcher {
     this.#fetch = fetch;
     this.#run(fetch).catch((error: unknown) => {
       if (this.#fetch !== fetch) return;
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.#options.report('warn', `fetching an image from ${peer} failed: ${reason}`);
       this.#fetch = undefined;
       this.#cancelPause = this.#options.clock.timeout(FAILURE_PAUSE_MS, () => this.#options.failed(offer.image));

@@ -1,4 +1,4 @@
-import type { Cancel, Environment, Listener } from '@alces/runtime';
+import { type Cancel, type Environment, type Listener, reasonOf } from '@alces/runtime';
 import type { NodeConfig, ReplicationConfig } from '../config.ts';
 import type { Message } from '../core/messages.ts';
 import type { NodeId } from '../history.ts';
@@ -114,7 +114,7 @@ export class Mesh {
       })
       .catch((error: unknown) => {
         outgoing.connecting = false;
-        this.#retry(outgoing, error instanceof Error ? error.message : String(error));
+        this.#retry(outgoing, reasonOf(error));
       });
   }
 
