@@ -63,6 +63,19 @@ describe('an order to lead', () => {
     expect(await trio.leaders()).toEqual([n1.name]);
   });
 
+  it('takes the lead from one that is to lead, without a contest', async () => {
+    const trio = new Trio();
+    const [n1, n2, n3] = await trio.begin();
+    await trio.lead(n1, true);
+    n3.crash('kill');
+    const epoch = n1.node?.status().epoch ?? 0;
+    // The promise takes its time.
+    n1.host.disk.faults.slowness = 30;
+    n2.node?.promote();
+    expect(await trio.leaders()).toEqual([n2.name]);
+    expect(n2.node?.status().epoch).toBe(epoch + 1);
+  });
+
   it('holds until it is taken back when it stands', async () => {
     const trio = new Trio();
     const [n1, n2] = await trio.begin();

@@ -74,6 +74,10 @@ export function promiseEpoch(core: Context, epoch: number, to: NodeId): void {
   core.matched = -1;
   core.incoming = undefined;
   core.storeState();
+  // It cannot lead before leases are over. Who stands against it at once because nobody leads yet makes it begin anew, and that again and again.
+  const { wanted } = core;
+  if (wanted !== undefined && core.nowMs >= wanted.orderUntilMs)
+    wanted.retryAtMs = core.nowMs + core.timings.leaderTimeoutMs;
 }
 
 /** Refuses a message of `epoch`. */
