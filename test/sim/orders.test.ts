@@ -63,10 +63,14 @@ describe('an order to lead', () => {
     expect(await trio.leaders()).toEqual([n1.name]);
   });
 
-  it('takes the lead from one that is to lead, without a contest', async () => {
+  it.each([
+    ['is to lead', (_leader: Member) => {}],
+    ['was ordered to lead again', (leader: Member) => leader.node?.promote({ standing: true })],
+  ])('takes the lead from one that %s, without a contest', async (_what, prepare) => {
     const trio = new Trio();
     const [n1, n2, n3] = await trio.begin();
     await trio.lead(n1, true);
+    prepare(n1);
     n3.crash('kill');
     const epoch = n1.node?.status().epoch ?? 0;
     // The promise takes its time.

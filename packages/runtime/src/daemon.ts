@@ -278,6 +278,17 @@ function daemonLogger(name: string, config: Config, options: DaemonOptions): Log
   return createLogger({ name: ident, target: options.foreground ? 'terminal' : file ? { file } : 'syslog' });
 }
 
+/** A daemon that has stopped has nothing more to do. */
+const LINGER_MS = 2000;
+
+/** Ends a process that has stopped although something was left open in it: who waits for its end, and for its lock, would wait for ever. */
+function exitBeforeLong(log: Logger, status: number): void {
+  setTimeout(() => {
+    log.warn(`left open at the end: ${process.getActiveResourcesInfo().join(', ')}`);
+    process.exit(status);
+  }, LINGER_MS).unref();
+}
+
 /** Serves until a signal or a failure ends it. Answers the exit status. */
 function serve(
   { name }: DaemonDefinition,
@@ -294,10 +305,12 @@ function serve(
       running.stop().then(
         () => {
           log.info(`process exited successfully (status:${status})`);
+          exitBeforeLong(log, status);
           resolve(status);
         },
         (error: unknown) => {
           log.error(`stop: ${reasonOf(error)}`);
+          exitBeforeLong(log, 1);
           resolve(1);
         },
       );

@@ -308,7 +308,8 @@ export class ReplicaCore {
       core.report('warn', 'a witness cannot lead');
       return;
     }
-    const orderUntilMs = core.nowMs + core.timings.orderMs;
+    // A node that serves has obeyed already: it does not take the lead back from who is ordered next.
+    const orderUntilMs = core.leadership?.serving ? Number.NEGATIVE_INFINITY : core.nowMs + core.timings.orderMs;
     core.wanted = { ...options, epoch: core.seenEpoch, orderUntilMs, retryAtMs: core.nowMs };
     core.lastProblem = '';
     if (core.leadership !== undefined) return;
