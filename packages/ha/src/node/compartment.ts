@@ -66,6 +66,7 @@ class HeldClock implements Clock {
   }
 
   timeout(delayMs: number, run: () => void): Cancel {
+    if (this.#ended) return () => {};
     let cancelled = false;
     const cancel = this.#clock.timeout(delayMs, () => {
       this.#timers.delete(stop);
@@ -83,6 +84,8 @@ class HeldClock implements Clock {
   }
 
   interval(periodMs: number, run: () => void): Cancel {
+    // A master that was still starting: nobody may be there to cancel it.
+    if (this.#ended) return () => {};
     const cancel = this.#clock.interval(periodMs, () => {
       // A beat that is left out comes again.
       if (!this.#frozen && !this.#ended) run();
