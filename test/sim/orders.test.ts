@@ -84,6 +84,7 @@ describe('an order to lead', () => {
     const trio = new Trio();
     const [n1, n2] = await trio.begin();
     await trio.lead(n1, true);
+    n1.node?.promote();
     await trio.lead(n2);
     n2.node?.demote();
     await trio.leads(n1);

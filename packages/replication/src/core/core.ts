@@ -310,7 +310,8 @@ export class ReplicaCore {
     }
     // A node that serves has obeyed already: it does not take the lead back from who is ordered next.
     const orderUntilMs = core.leadership?.serving ? Number.NEGATIVE_INFINITY : core.nowMs + core.timings.orderMs;
-    core.wanted = { ...options, epoch: core.seenEpoch, orderUntilMs, retryAtMs: core.nowMs };
+    const standing = options.standing || core.wanted?.standing === true;
+    core.wanted = { ...options, standing, epoch: core.seenEpoch, orderUntilMs, retryAtMs: core.nowMs };
     core.lastProblem = '';
     if (core.leadership !== undefined) return;
     if (core.candidacy === undefined || core.candidacy.phase === 'gathering') beginCandidacy(core, true, options.force);
