@@ -15,6 +15,7 @@ import {
   type Timings,
 } from '@alces/replication';
 import { type Config, parseConfig, reasonOf } from '@alces/runtime';
+import { parseVirtualAddress } from './vip/address.ts';
 
 const DEFAULT_PORT = 9426;
 const IP_TIMEOUT_MS = 5000;
@@ -68,15 +69,16 @@ const KEYS: Record<string, string> = {
   timings: 'times (*_MS)',
 };
 
-const TIMING_KEYS: readonly [string, keyof Timings][] = [
-  ['HEARTBEAT_MS', 'heartbeatMs'],
-  ['LEASE_MS', 'leaseMs'],
-  ['LEADER_TIMEOUT_MS', 'leaderTimeoutMs'],
-  ['PEER_TIMEOUT_MS', 'peerTimeoutMs'],
-  ['RESIGN_AFTER_MS', 'resignAfterMs'],
-  ['PROMISE_TIMEOUT_MS', 'promiseTimeoutMs'],
-  ['HANDOVER_MS', 'handoverMs'],
-  ['WFC_TIMEOUT_MS', 'wfcTimeoutMs'],
+/** Times with the least that they can be: shorter ones leave no time to answer. */
+const TIMING_KEYS: readonly [string, keyof Timings, number][] = [
+  ['HEARTBEAT_MS', 'heartbeatMs', 5],
+  ['LEASE_MS', 'leaseMs', 20],
+  ['LEADER_TIMEOUT_MS', 'leaderTimeoutMs', 50],
+  ['PEER_TIMEOUT_MS', 'peerTimeoutMs', 100],
+  ['RESIGN_AFTER_MS', 'resignAfterMs', 100],
+  ['PROMISE_TIMEOUT_MS', 'promiseTimeoutMs', 50],
+  ['HANDOVER_MS', 'handoverMs', 100],
+  ['WFC_TIMEOUT_MS', 'wfcTimeoutMs', 0],
 ];
 
 /** All that may stand in mfsha.cfg. */
@@ -94,6 +96,11 @@ export function differingKeys(a: HaConfig, b: HaConfig): string[] {
   ];
   const names = Object.keys(KEYS).filter((name) => JSON.stringify(before?.[name]) !== JSON.stringify(after?.[name]));
   return names.map((name) => KEYS[name] ?? name);
+}
+
+/** Where a node keeps its journal. */
+export function journalFolder(dataPath: string): string {
+  return join(dataPath, 'ha');
 }
 
 /** A mistake in mfsha.cfg; the message names the file, the key and what is expected. */
@@ -125,7 +132,7 @@ export function haConfig(config: Config, daemon?: Config): HaConfig {
   const unknown = config.keys.filter((key) => !KNOWN_KEYS.has(key));
   if (unknown.length > 0) throw new HaConfigError(`${config.file}: there is no ${unknown.join(', ')} in mfsha.cfg`);
   const folder = dirname(resolve(config.file));
-  const vip = config.string('VIP', '');
+  const vip = vipOf(config);
   return {
     file: resolve(config.file),
     cluster: config.string('CLUSTER', 'mfs'),
@@ -133,7 +140,7 @@ export function haConfig(config: Config, daemon?: Config): HaConfig {
     secretFile: resolve(folder, config.string('SECRET_FILE', 'mfsha.secret')),
     detector: choice(config, 'DETECTOR', ['external', 'builtin']),
     detectorTimeoutMs: whole(config, 'DETECTOR_TIMEOUT_MS', 500, 50, 600_000),
-    vip: vip === '' ? undefined : vip,
+    vip,
     vipInterface: config.string('VIP_INTERFACE', '') || undefined,
     manageVip: whole(config, 'MANAGE_VIP', 0, 0, 1) === 1,
     hangTimeoutMs: whole(config, 'HANG_TIMEOUT_MS', 400, 50, 600_000),
@@ -182,6 +189,17 @@ function choice<Word extends string>(config: Config, key: string, words: readonl
   return found;
 }
 
+function vipOf(config: Config): string | undefined {
+  const text = config.string('VIP', '');
+  if (text === '') return undefined;
+  try {
+    parseVirtualAddress(text);
+  } catch (error) {
+    throw new HaConfigError(`${config.file}: VIP: ${reasonOf(error)}`);
+  }
+  return text;
+}
+
 function whole(config: Config, key: string, fallback: number, min: number, max: number): number {
   const text = config.string(key, String(fallback));
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
@@ -213,7 +231,7 @@ function selfIn(nodes: readonly NodeConfig[], config: Config): string {
 
 function timingsOf(config: Config): Timings {
   const timings = { ...DEFAULT_TIMINGS };
-  for (const [key, name] of TIMING_KEYS) timings[name] = whole(config, key, timings[name], 0, 86_400_000);
+  for (const [key, name, least] of TIMING_KEYS) timings[name] = whole(config, key, timings[name], least, 86_400_000);
   return timings;
 }
 

@@ -37,6 +37,8 @@ describe('mfsha.cfg', () => {
       ['QUORUM 1', 'bad definition'],
       ['MANAGE_VIP = yes', 'MANAGE_VIP = yes: a number from 0 to 1'],
       ['DETECTOR_TIMEOUT_MS = 5', 'DETECTOR_TIMEOUT_MS = 5: a number from 50 to 600000'],
+      ['PEER_TIMEOUT_MS = 0', 'PEER_TIMEOUT_MS = 0: a number from 100 to 86400000'],
+      ['VIP = 300.1.1.1/24', "VIP: '300.1.1.1/24' is not"],
       ['STANDBY_PORT = 94270', 'a number from 0 to 65535'],
     ];
     for (const [line, message] of wrong) expect(() => read(`${PAIR}${line}\n`), line).toThrow(message);

@@ -75,12 +75,17 @@ describe('the first start', () => {
     await site?.begin();
     for (const node of nodes) await node.must('mfsmetalogger', 'stop');
     renameSync(alpha.file('mfsha.cfg'), alpha.file('aside.cfg'));
+    const refused = await alpha.program('mfsmaster', 'start');
+    expect(refused.status).not.toBe(0);
+    expect(refused.stderr).toContain("a node's of a replicated journal");
+    renameSync(alpha.file('ha'), alpha.file('elsewhere'));
     await alpha.must('mfsmaster', 'start');
     const client = await site?.client([alpha]);
     await client?.call('mkdir', 'foreign');
     client?.end();
     await alpha.must('mfsmaster', 'stop');
     renameSync(alpha.file('aside.cfg'), alpha.file('mfsha.cfg'));
+    renameSync(alpha.file('elsewhere'), alpha.file('ha'));
     const started = await alpha.program('mfsmetalogger', 'start');
     expect(started.status).not.toBe(0);
     expect(started.stderr + alpha.log()).toContain('changes that the journal knows nothing of');

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reasonOf } from './errors.ts';
 
@@ -93,7 +94,8 @@ export function parseCommandLine(argv: readonly string[], isMaster: boolean): Pa
       tellDefaults: values.undefined === true,
       keepCoreLimit: values.nocore === true,
       lockTimeoutMs: seconds * 1000,
-      configFile: values.config === undefined ? undefined : String(values.config),
+      // The daemon changes to its DATA_PATH before it reads the file again, and what is named in it.
+      configFile: values.config === undefined ? undefined : resolve(String(values.config)),
       ignoreErrors: values.ignore === true,
       autoRestore: values.auto === true,
       verbosity: Array.isArray(values.verbose) ? values.verbose.length : 0,

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 const SCRIPT = join(import.meta.dirname, 'daemonFixture.ts');
@@ -73,6 +73,18 @@ describe('daemon command line', () => {
     expect(run('stop')).toEqual({ status: 0, text: "can't find process to terminate\n" });
     expect(run('test')).toEqual({ status: 1, text: 'mfstestd is not running\n' });
     expect(run('try-restart').status).toBe(1);
+  });
+
+  it('finds its configuration again that was given relative to where it was started', async () => {
+    const relative = join(basename(folder), basename(config));
+    const started = spawnSync(process.execPath, [SCRIPT, '-c', relative, 'start'], {
+      cwd: dirname(folder),
+      timeout: 30_000,
+    });
+    expect(started.status).toBe(0);
+    configure('VALUE = two\n');
+    expect(run('reload').status).toBe(0);
+    await logLine('reloaded: two');
   });
 
   it('reports a failed start with status 1 and does not stay', () => {

@@ -22,9 +22,11 @@ export async function promote(invocation: Invocation): Promise<number> {
 /** `mfsha demote` */
 export async function demote(invocation: Invocation): Promise<number> {
   noOperands(invocation);
-  await request(invocation.options, { command: 'demote' }, ORDER_WAIT_MS);
+  const { leader } = await request(invocation.options, { command: 'demote' }, ORDER_WAIT_MS);
   say(
-    "follows; nobody leads until 'mfsha promote' on some node, or keepalived decides anew ('mfsha switch' hands over)",
+    typeof leader === 'string'
+      ? `follows ${leader}, which leads`
+      : "follows; nobody leads until 'mfsha promote' on some node, or keepalived decides anew ('mfsha switch' hands over)",
   );
   return 0;
 }

@@ -2,7 +2,7 @@ import type { Reporter } from '@alces/journal';
 import { createStandbyChunkservers, type MasterOptions, type StandbyChunkservers } from '@alces/master';
 import { EpochFile, isPair, ReplicationNode, SegmentLog } from '@alces/replication';
 import { type Cancel, type Config, type Environment, type Logger, type Metric, reasonOf } from '@alces/runtime';
-import type { HaConfig } from '../config.ts';
+import { type HaConfig, journalFolder } from '../config.ts';
 import type { HistoryEvent, NodeReport } from '../control/types.ts';
 import type { FitnessFacts, HostSide, HostSideOptions } from '../vip/index.ts';
 import { HaApplication } from './application.ts';
@@ -74,7 +74,7 @@ export class HaNode {
   private constructor(options: HaNodeOptions) {
     this.#options = options;
     const { environment, config } = options;
-    this.#haFolder = `${config.dataPath}/ha`;
+    this.#haFolder = journalFolder(config.dataPath);
     this.#settings = new NodeSettings(options);
     this.#orders = new LeadOrders({
       clock: environment.clock,

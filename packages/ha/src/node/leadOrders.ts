@@ -73,8 +73,12 @@ export class LeadOrders {
   /** A planned switch. Resolves with the new leader. */
   async switchTo(wanted: string | undefined): Promise<string> {
     const node = this.#options.node();
-    const { self, peers } = node.status();
-    if (wanted === self) throw new Error(`${self} is this node; 'mfsha promote' takes the lead`);
+    const { self, peers, role, leader } = node.status();
+    if (role !== 'Primary')
+      throw new Error(
+        `${leader ?? 'nobody'} leads; 'mfsha switch' is for the node that does ('mfsha promote' takes the lead)`,
+      );
+    if (wanted === self) return self;
     const inStep = peers.filter(
       ({ witness, connection, data }) => !witness && connection === 'Connected' && data === 'UpToDate',
     );

@@ -16,7 +16,7 @@ export async function obey(node: HaNode, request: ControlRequest): Promise<Recor
     case 'demote':
       node.ordered('demote');
       await node.demote();
-      return {};
+      return { leader: node.report().leader };
     case 'switch':
       node.ordered(`switch${request.to === undefined ? '' : ` to ${request.to}`}`);
       return { leader: await node.switchTo(request.to) };

@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   type Config,
   type DaemonContext,
@@ -9,7 +10,7 @@ import {
   reasonOf,
   runDaemon,
 } from '@alces/runtime';
-import { type HaConfig, haConfigFile, readHaConfig } from '../config.ts';
+import { type HaConfig, haConfigFile, journalFolder, readHaConfig } from '../config.ts';
 import { actOnRunningNode } from './runningNode.ts';
 
 /** A master with the node's programs open files for clients, whatever the node was started as. */
@@ -40,10 +41,21 @@ export async function runNodeProgram(
     openFilesLimit: OPEN_FILES_LIMIT,
     start(context) {
       const file = haConfigFile(context.config);
-      return file === undefined ? plain.start(context) : startNode(daemon, context, file);
+      if (file !== undefined) return startNode(daemon, context, file);
+      refuseForeign(context);
+      return plain.start(context);
     },
   };
   return runDaemon(definition, argv);
+}
+
+/** A folder with a journal belongs to a node: a plain master there would be a second one beside the node that leads. */
+function refuseForeign({ dataPath, config }: DaemonContext): void {
+  const journal = journalFolder(dataPath);
+  if (existsSync(join(journal, 'epochs.alces')))
+    throw new Error(
+      `${journal} is a node's of a replicated journal, and there is no mfsha.cfg beside ${config.file} (or HA_CONFIG in it); to go on without high availability rename that folder`,
+    );
 }
 
 /** mfsmaster.cfg as it is now; its DATA_PATH is the node's. */

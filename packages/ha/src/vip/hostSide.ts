@@ -49,6 +49,10 @@ export interface HostSide {
 const YIELD_MS = 3000;
 /** The VIP follows a leader that was made otherwise (`mfsha promote`, an order that came late) after so long. */
 const MISPLACED_MS = 250;
+/** A planned switch may be that much faster than keepalived hears of its target. */
+const FRESH_LEAD_MS = 250;
+/** A node without need of its own takes the lead, if the VIP stays with it for so long. */
+const POSTPONED_MS = 400;
 /** Whether the VIP is here although keepalived has not said so is looked at that often; so long a leader may be missing before it counts. */
 const UNTOLD_LOOK_MS = 500;
 const UNTOLD_MS = 2000;
@@ -70,12 +74,30 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
   let yieldsUntilMs = 0;
   let vrrp: VrrpState | undefined;
   let rightPlaceMs = clock.monotonicMs();
+  let leader: string | undefined;
+  let leaderSinceMs = clock.monotonicMs();
+  let cancelPostponed: Cancel = () => {};
   /** keepalived has the VIP here, and another node leads. */
   const isMisplaced = ({ leader, self, phase }: FitnessFacts) =>
     vrrp === 'MASTER' && leader !== undefined && leader !== self && phase === 'following';
+  /** Notes since when the present leader is heard. */
+  const look = () => {
+    const facts = options.facts();
+    if (facts.leader !== leader) {
+      leader = facts.leader;
+      leaderSinceMs = clock.monotonicMs();
+    }
+    return facts;
+  };
+  /** The VIP came while another node has only just taken the lead: it was given up before keepalived knew whose it is. */
+  const isHandover = () => {
+    const { self, phase } = look();
+    const isOther = leader !== undefined && leader !== self && phase === 'following';
+    return isOther && clock.monotonicMs() - leaderSinceMs < FRESH_LEAD_MS;
+  };
   const weight = () => {
     const nowMs = clock.monotonicMs();
-    const facts = options.facts();
+    const facts = look();
     if (!isMisplaced(facts)) rightPlaceMs = nowMs;
     if (nowMs - rightPlaceMs >= MISPLACED_MS) {
       report('info', `the VIP is here, and ${facts.leader} leads: making room for it`);
@@ -94,14 +116,21 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
     state(state) {
       report('info', `keepalived says ${state}`);
       vrrp = state;
+      cancelPostponed();
       if (state !== 'MASTER') yieldsUntilMs = 0;
       if (detector === 'builtin') return;
-      if (state === 'MASTER') options.promote();
-      else options.demote();
+      if (state !== 'MASTER') options.demote();
+      else if (isHandover()) postpone();
+      else options.promote();
       link.update();
     },
     report,
   });
+  const postpone = () => {
+    report('info', `${leader} has just come to lead: making room for it`);
+    yieldsUntilMs = clock.monotonicMs() + POSTPONED_MS;
+    cancelPostponed = clock.timeout(POSTPONED_MS, () => options.promote());
+  };
   const failed = (error: unknown) => report('error', `virtual address: ${String(error)}`);
   const cancelLook =
     address === undefined || detector === 'builtin' || manageVip
@@ -125,6 +154,7 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
     vip: () => (address === undefined ? null : { address, held: holdsAddress(address) }),
     async close() {
       cancelLook();
+      cancelPostponed();
       await keeper?.close().catch(failed);
       await link.close();
     },
