@@ -19,6 +19,7 @@ export interface Received {
 export class FrameServer {
   readonly received: Received[] = [];
   readonly sockets = new Set<Socket>();
+  /** On which something came: one that a busy machine made too slowly is given up, and the next one is made. */
   connections = 0;
   /** What to do with each frame. */
   handle: (frame: Received) => void = () => {};
@@ -26,8 +27,8 @@ export class FrameServer {
 
   private constructor() {
     this.#server = createServer({ noDelay: true }, (socket) => {
-      this.connections++;
       this.sockets.add(socket);
+      socket.once('data', () => this.connections++);
       const reader = new FrameReader(1 << 20);
       socket.on('error', () => {});
       socket.on('close', () => this.sockets.delete(socket));
