@@ -24,8 +24,8 @@ describe('the VIP comes to a node that follows', () => {
     interval: (periodMs, run) => realClock.interval(periodMs, run),
   };
   const says = (state: string) => writeFileSync(hostFiles(folder).fifo, `INSTANCE "mfs" ${state} 220\n`);
-  const weighs = (weight: string) =>
-    until(`the weight ${weight}`, LIMIT_MS, () => {
+  const weighs = (weight: string, limitMs = LIMIT_MS) =>
+    until(`the weight ${weight}`, limitMs, () => {
       try {
         return readFileSync(hostFiles(folder).weight, 'utf8').trim() === weight;
       } catch {
@@ -58,7 +58,10 @@ describe('the VIP comes to a node that follows', () => {
       manageVip: false,
       clock,
       facts: () => facts,
-      promote: () => orders.push('promote'),
+      promote() {
+        orders.push('promote');
+        facts = { ...facts, phase: 'opening' };
+      },
       demote: () => orders.push('demote'),
       report: () => {},
     });
@@ -86,6 +89,8 @@ describe('the VIP comes to a node that follows', () => {
     expect(orders).toEqual([]);
     await until('the lead to be taken', LIMIT_MS, () => orders.length > 0);
     expect(orders).toEqual(['promote']);
+    // Not only when the time for making room is over, which is three seconds.
+    await weighs('30', 2000);
   });
 
   it('while another one has been leading for some time: keepalived knows why', async () => {

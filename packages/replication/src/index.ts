@@ -13,7 +13,7 @@ export * from './history.ts';
 export type { Application, ImageSource } from './shell/application.ts';
 export { type NodeOptions, type NodeStatus, ReplicationNode } from './shell/node.ts';
 export { discardedFiles, readDiscarded } from './storage/discarded.ts';
-export { EpochFile, EpochFileDamaged, formatEpochFile, parseEpochFile } from './storage/epochFile.ts';
+export { EPOCHS_FILE, EpochFile, EpochFileDamaged, formatEpochFile, parseEpochFile } from './storage/epochFile.ts';
 export { JournalDamaged, SegmentLog, type SegmentLogOptions } from './storage/segmentLog.ts';
 export type { EntryStorage } from './storage/types.ts';
 export { decodeMessage, encodeMessage, FIRST_NUMBER, numberOf } from './wire/codec.ts';

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { EPOCHS_FILE } from '@alces/replication';
 import {
   type Config,
   type DaemonContext,
@@ -52,7 +53,7 @@ export async function runNodeProgram(
 /** A folder with a journal belongs to a node: a plain master there would be a second one beside the node that leads. */
 function refuseForeign({ dataPath, config }: DaemonContext): void {
   const journal = journalFolder(dataPath);
-  if (existsSync(join(journal, 'epochs.alces')))
+  if (existsSync(join(journal, EPOCHS_FILE)))
     throw new Error(
       `${journal} is a node's of a replicated journal, and there is no mfsha.cfg beside ${config.file} (or HA_CONFIG in it); to go on without high availability rename that folder`,
     );

@@ -49,13 +49,17 @@ export interface HostSide {
 const YIELD_MS = 3000;
 /** The VIP follows a leader that was made otherwise (`mfsha promote`, an order that came late) after so long. */
 const MISPLACED_MS = 250;
-/** A planned switch may be that much faster than keepalived hears of its target. */
+/** The VIP that comes here so soon after another node began to lead was given up before keepalived knew whose it is. */
 const FRESH_LEAD_MS = 250;
-/** A node without need of its own takes the lead, if the VIP stays with it for so long. */
+/** It is wanted here, and this node takes the lead, if it has not gone there after so long. */
 const POSTPONED_MS = 400;
 /** Whether the VIP is here although keepalived has not said so is looked at that often; so long a leader may be missing before it counts. */
 const UNTOLD_LOOK_MS = 500;
 const UNTOLD_MS = 2000;
+
+function anotherLeads({ leader, self, phase }: FitnessFacts): boolean {
+  return leader !== undefined && leader !== self && phase === 'following';
+}
 
 /** Rejects when the VIP, the interface or the FIFO is not usable, or the node lacks the rights to manage the VIP. */
 export async function openHostSide(options: HostSideOptions): Promise<HostSide> {
@@ -77,9 +81,6 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
   let leader: string | undefined;
   let leaderSinceMs = clock.monotonicMs();
   let cancelPostponed: Cancel = () => {};
-  /** keepalived has the VIP here, and another node leads. */
-  const isMisplaced = ({ leader, self, phase }: FitnessFacts) =>
-    vrrp === 'MASTER' && leader !== undefined && leader !== self && phase === 'following';
   /** Notes since when the present leader is heard. */
   const look = () => {
     const facts = options.facts();
@@ -89,16 +90,11 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
     }
     return facts;
   };
-  /** The VIP came while another node has only just taken the lead: it was given up before keepalived knew whose it is. */
-  const isHandover = () => {
-    const { self, phase } = look();
-    const isOther = leader !== undefined && leader !== self && phase === 'following';
-    return isOther && clock.monotonicMs() - leaderSinceMs < FRESH_LEAD_MS;
-  };
+  const isHandover = () => anotherLeads(look()) && clock.monotonicMs() - leaderSinceMs < FRESH_LEAD_MS;
   const weight = () => {
     const nowMs = clock.monotonicMs();
     const facts = look();
-    if (!isMisplaced(facts)) rightPlaceMs = nowMs;
+    if (vrrp !== 'MASTER' || !anotherLeads(facts)) rightPlaceMs = nowMs;
     if (nowMs - rightPlaceMs >= MISPLACED_MS) {
       report('info', `the VIP is here, and ${facts.leader} leads: making room for it`);
       yieldsUntilMs = nowMs + YIELD_MS;
@@ -129,7 +125,12 @@ export async function openHostSide(options: HostSideOptions): Promise<HostSide> 
   const postpone = () => {
     report('info', `${leader} has just come to lead: making room for it`);
     yieldsUntilMs = clock.monotonicMs() + POSTPONED_MS;
-    cancelPostponed = clock.timeout(POSTPONED_MS, () => options.promote());
+    cancelPostponed = clock.timeout(POSTPONED_MS, () => {
+      // Whatever made it unfit meanwhile would take the VIP away from the one that leads now.
+      yieldsUntilMs = 0;
+      options.promote();
+      link.update();
+    });
   };
   const failed = (error: unknown) => report('error', `virtual address: ${String(error)}`);
   const cancelLook =

@@ -80,6 +80,9 @@ export function parseEpochFile(text: string): EpochFileContent {
   return { state, installing };
 }
 
+/** In the folder of every node that has ever promised anything. */
+export const EPOCHS_FILE = 'epochs.alces';
+
 /** The file `epochs.alces`: promise and history of a node, replaced as a whole. */
 export class EpochFile {
   readonly #disk: Disk;
@@ -87,7 +90,7 @@ export class EpochFile {
 
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
-    this.path = `${folder}/epochs.alces`;
+    this.path = `${folder}/${EPOCHS_FILE}`;
   }
 
   /** What the file says; that of a new node when there is none. Throws EpochFileDamaged. */

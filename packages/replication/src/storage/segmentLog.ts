@@ -1,4 +1,4 @@
-import type { Disk } from '@alces/runtime';
+import { type Disk, isMissing } from '@alces/runtime';
 import type { Entry } from '../entry.ts';
 import { encodeRecords } from './record.ts';
 import { Segment } from './segment.ts';
@@ -155,7 +155,7 @@ export class SegmentLog implements EntryStorage {
       return entries.length > 0 ? entries : undefined;
     } catch (error) {
       // It may have been pruned while it was looked for.
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      if (isMissing(error)) return undefined;
       throw error;
     }
   }
